@@ -1,0 +1,75 @@
+"""Functions of one number, applied to every element; and softmax, of a row."""
+
+from tinya2i import ops
+from tinya2i.backend import Array, array_module
+from tinya2i.layer import Backprop, Layer
+
+
+class ReLU(Layer):
+    """Y = max(X, 0);  dX = dY where X > 0, else 0 (the slope at 0 is taken as 0)"""
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        xp = array_module(X)
+        Y = ops.elementwise(lambda X: xp.maximum(X, 0), X)
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            return ops.elementwise(lambda dY, Y: dY * (Y > 0), dY, Y)
+
+        return Y, backprop
+
+
+class LeakyReLU(Layer):
+    """Y = X where X > 0, else slope * X;  dX = dY where X > 0, else slope * dY"""
+
+    def __init__(self, slope: float = 0.01):
+        self.slope = float(slope)
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        xp = array_module(X)
+
+        def leak(X_or_dY: Array) -> Array:
+            return xp.where(X > 0, X_or_dY, X_or_dY * self.slope)
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            return leak(dY)
+
+        return leak(X), backprop
+
+
+class Sigmoid(Layer):
+    """Y = 1 / (1 + exp(-X));  dX = dY * Y * (1 - Y)"""
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        Y = ops.sigmoid(X)
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            return dY * Y * (1 - Y)
+
+        return Y, backprop
+
+
+class Tanh(Layer):
+    """Y = tanh(X);  dX = dY * (1 - Y^2)"""
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        Y = array_module(X).tanh(X)
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            return dY * (1 - Y * Y)
+
+        return Y, backprop
+
+
+class Softmax(Layer):
+    """Y = exp(X) / sum(exp(X)) over the last axis;  dX = Y * (dY - sum(dY * Y))
+
+    For probabilities to look at. A loss is computed from logits instead: `losses.cross_entropy`.
+    """
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        Y = array_module(X).exp(ops.log_softmax(X))
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            return Y * (dY - (dY * Y).sum(axis=-1, keepdims=True))
+
+        return Y, backprop

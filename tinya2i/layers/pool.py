@@ -1,0 +1,76 @@
+"""Pooling: a window becomes its largest or its average pixel."""
+
+from collections.abc import Iterator
+
+from tinya2i import ops
+from tinya2i.backend import Array, array_module
+from tinya2i.layer import Backprop, Layer
+from tinya2i.ops import Pair
+from tinya2i.threads import in_shares
+
+
+class _Pool2d(Layer):
+    """Windows of `kernel` pixels every `stride` pixels (the kernel, unless given), no padding."""
+
+    def __init__(self, kernel: int | Pair, stride: int | Pair | None = None):
+        self.kernel = ops.pair(kernel)
+        self.stride = self.kernel if stride is None else ops.pair(stride)
+
+    def taps(self, X: Array) -> Iterator[Array]:
+        """For each position in the window, the view (n, oh, ow, c) of that pixel of all windows."""
+        (kh, kw), (sh, sw) = self.kernel, self.stride
+        oh = ops.out_size(X.shape[1], kh, sh, 0)
+        ow = ops.out_size(X.shape[2], kw, sw, 0)
+        for i in range(kh):
+            for j in range(kw):
+                yield X[:, i : i + sh * oh : sh, j : j + sw * ow : sw]
+
+
+class MaxPool2d(_Pool2d):
+    """Y[n,y,x,c] = max over i,j of X[n, y*s+i, x*s+j, c]
+
+    X (n, h, w, c) -> (n, oh, ow, c). The gradient goes to the largest pixel, the first one of
+    several equals, as in PyTorch. NaN in gives NaN out.
+    """
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        xp = array_module(X)
+        taps = self.taps(X)
+        Y = next(taps).copy()
+        for tap in taps:
+            xp.maximum(Y, tap, out=Y)
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            dX = xp.zeros(X.shape, X.dtype)
+
+            def work(parts: list[slice]) -> None:
+                for part in parts:
+                    rest = dY[part]  # what has not found its pixel yet
+                    for tap, d_tap in zip(self.taps(X[part]), self.taps(dX[part]), strict=True):
+                        here = rest * (tap == Y[part])
+                        d_tap += here
+                        rest = rest - here
+
+            in_shares(xp, len(X), X[:1].nbytes, work)
+            return dX
+
+        return Y, backprop
+
+
+class AvgPool2d(_Pool2d):
+    """Y[n,y,x,c] = 1/(kh kw) * sum over i,j of X[n, y*s+i, x*s+j, c]
+
+    X (n, h, w, c) -> (n, oh, ow, c); each pixel of a window receives an equal share of dY.
+    """
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        xp = array_module(X)
+        share = 1 / (self.kernel[0] * self.kernel[1])
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            dX = xp.zeros(X.shape, X.dtype)
+            for d_tap in self.taps(dX):
+                d_tap += dY * share
+            return dX
+
+        return sum(self.taps(X)) * share, backprop

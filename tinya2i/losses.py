@@ -1,0 +1,59 @@
+"""Losses: each returns its value and the gradient of that value.
+
+One convention for all: sum over pixels or latent units, mean over the batch. Values are 0-d arrays
+(reading one as a Python number would make a GPU wait). Losses of probabilities take logits.
+"""
+
+from tinya2i import ops
+from tinya2i.backend import Array, array_module
+
+
+def mse(Y: Array, T: Array) -> tuple[Array, Array]:
+    """L = 1/n sum (Y - T)^2;  dY = 2 (Y - T) / n        Y, T (n, ...)
+
+    Summed over all axes but the first: PyTorch's MSELoss(reduction="sum") divided by n.
+    """
+    _same_shape(Y, T)
+    D = Y - T
+    return (D * D).sum() / len(Y), D * (2 / len(Y))
+
+
+def bce_with_logits(Z: Array, T: Array) -> tuple[Array, Array]:
+    """L = 1/n sum softplus(Z) - T Z;  dZ = (sigmoid(Z) - T) / n        Z, T (n, ...), T in [0, 1]
+
+    The same as -T log(Y) - (1 - T) log(1 - Y) with Y = sigmoid(Z), without its overflow.
+    """
+    _same_shape(Z, T)
+    return (ops.softplus(Z) - T * Z).sum() / len(Z), (ops.sigmoid(Z) - T) * (1 / len(Z))
+
+
+def cross_entropy(Z: Array, labels: Array) -> tuple[Array, Array]:
+    """L = -1/n sum log softmax(Z)[label];  dZ = (softmax(Z) - onehot) / n        Z (n, k)
+
+    labels (n,) integers in 0..k-1; others are not checked, because that would make a GPU wait.
+    """
+    xp = array_module(Z)
+    n, k = Z.shape
+    log_p = ops.log_softmax(Z)
+    onehot = (xp.arange(k) == labels[:, None]).astype(Z.dtype)
+    return -(log_p * onehot).sum() / n, (xp.exp(log_p) - onehot) * (1 / n)
+
+
+def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
+    """L = 1/n sum (mu^2 + exp(logvar) - 1 - logvar) / 2
+
+    with dmu = mu / n and dlogvar = (exp(logvar) - 1) / 2n.
+
+    KL(N(mu, exp(logvar)) || N(0, 1)) in nats (Kingma and Welling 2014, appendix B). mu, logvar
+    (n, d). Returns L, dmu, dlogvar.
+    """
+    _same_shape(mu, logvar)
+    n = len(mu)
+    # expm1(x) - x is exp(x) - 1 - x without cancellation near x = 0, where a collapsed run sits.
+    E = array_module(mu).expm1(logvar)
+    return (mu * mu + (E - logvar)).sum() / (2 * n), mu * (1 / n), E * (1 / (2 * n))
+
+
+def _same_shape(A: Array, B: Array) -> None:
+    if A.shape != B.shape:
+        raise ValueError(f"shapes {A.shape} and {B.shape} must be equal: they would broadcast")

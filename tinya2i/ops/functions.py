@@ -1,0 +1,46 @@
+"""Functions of every element, and of a row; none overflows."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinya2i.backend import Array, array_module
+from tinya2i.threads import in_shares
+
+LARGE_BYTES = 4 << 20  # below, waking a second thread takes longer than it saves
+
+
+def elementwise(function: Callable[..., Array], *arrays: Array) -> Array:
+    """function(*arrays) of arrays of one shape; large ones in shares of the first axis."""
+    X = arrays[0]
+    xp = array_module(X)
+    if X.nbytes < LARGE_BYTES or xp is not np:
+        return function(*arrays)
+    Y = xp.empty(X.shape, X.dtype)
+
+    def work(parts: list[slice]) -> None:
+        for part in parts:
+            Y[part] = function(*(array[part] for array in arrays))
+
+    in_shares(xp, len(X), X[:1].nbytes, work)
+    return Y
+
+
+def sigmoid(X: Array) -> Array:
+    """1 / (1 + exp(-X)), without overflow for either sign."""
+    xp = array_module(X)
+    E = xp.exp(-xp.abs(X))
+    return xp.where(X >= 0, 1, E) / (1 + E)
+
+
+def softplus(X: Array) -> Array:
+    """log(1 + exp(X)) = max(X, 0) + log1p(exp(-|X|)), without overflow."""
+    xp = array_module(X)
+    return xp.maximum(X, 0) + xp.log1p(xp.exp(-xp.abs(X)))
+
+
+def log_softmax(X: Array) -> Array:
+    """X - log(sum(exp(X))) over the last axis, shifted by the maximum so that nothing overflows."""
+    xp = array_module(X)
+    X = X - X.max(axis=-1, keepdims=True)
+    return X - xp.log(xp.exp(X).sum(axis=-1, keepdims=True))

@@ -1,0 +1,104 @@
+"""Work on slices of a batch, on all cores of a CPU; on a GPU in one piece.
+
+NumPy's ufuncs and copies run on one core, and BLAS threads a product only after somebody has made
+its operands. Here each thread takes a share of the batch through all of it, in slices small enough
+that what one operation writes is still in the cache when the next one reads it. BLAS is held to one
+thread meanwhile: two layers of threads on the same cores slow each other down several times.
+"""
+
+import contextlib
+import contextvars
+import ctypes
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from types import ModuleType
+from typing import TypeVar
+
+import numpy as np
+import threadpoolctl
+
+SLICE_BYTES = 1 << 20  # what fits a core's own cache, with room for what it is made from
+SLICE_ITEMS = 8  # but not so few that calling NumPy takes longer than the work
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+R = TypeVar("R")
+
+
+def in_shares(xp: ModuleType, n: int, item_bytes: int, work: Callable[[list[slice]], R]) -> list[R]:
+    """Call work(slices) once per thread with slices that together cover range(n); the results.
+
+    item_bytes is the scratch memory that one item needs. The shares depend only on n, item_bytes
+    and the number of threads, and results come in order, so sums over them are deterministic.
+    Never call it from inside work.
+    """
+    if xp is not np:
+        return [work([slice(0, n)])]
+    count = max(1, min(thread_count(), n, n * item_bytes // (SLICE_BYTES // 2)))
+    bounds = [n * i // count for i in range(count + 1)]
+    shares = [slices(start, stop, item_bytes) for start, stop in itertools.pairwise(bounds)]
+    if count == 1:
+        return [work(shares[0])]
+    with _blas().limit(limits=1):
+        # Each with a copy of the caller's context, where NumPy keeps its error state.
+        run = [contextvars.copy_context().run for _ in shares[1:]]
+        futures = [_pool().submit(r, work, s) for r, s in zip(run, shares[1:], strict=True)]
+        try:
+            first = work(shares[0])  # the calling thread is one of them
+        finally:
+            wait(futures)  # even after an error nobody may still be writing
+        return [first, *(future.result() for future in futures)]
+
+
+@contextlib.contextmanager
+def own_cores() -> Iterator[None]:
+    """For a training loop: BLAS keeps to one thread throughout, not only inside in_shares.
+
+    OpenBLAS's threads keep a core busy for milliseconds after each product that they shared, in
+    case another one comes; our own threads would have to wait for them. Freed memory is kept, too.
+    """
+    thread_count()  # asked before the limit, which it would see
+    _keep_freed_memory()
+    with _blas().limit(limits=1):
+        yield
+
+
+def slices(start: int, stop: int, item_bytes: int) -> list[slice]:
+    """[slice(start, ...), ..., slice(..., stop)], each of about SLICE_BYTES."""
+    step = max(SLICE_ITEMS, SLICE_BYTES // max(1, item_bytes))
+    return [slice(i, min(i + step, stop)) for i in range(start, stop, step)]
+
+
+@functools.cache
+def thread_count() -> int:
+    """How many threads BLAS was given, which OPENBLAS_NUM_THREADS and the like decide."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max((library["num_threads"] for library in _blas().info()), default=cores or 1)
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Tell glibc not to give large freed arrays back to the system, where it is glibc.
+
+    Otherwise each step asks for the same memory again, and the system clears every page of it:
+    a fifth of the VAE's step.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@functools.cache
+def _blas() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="tinya2i")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: the child makes its own
+    os.register_at_fork(after_in_child=_pool.cache_clear)
