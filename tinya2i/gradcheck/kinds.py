@@ -1,0 +1,82 @@
+"""What can be checked, a layer or a loss, together with how inputs for it are drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinya2i.backend import Array
+from tinya2i.gradcheck.check import check_layer, check_loss
+from tinya2i.layer import Layer
+
+Errors = dict[str, float]
+BOTH = (True, False)
+
+
+def _nothing(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Array]:
+    return {}
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer (made anew by each call of `make`) and the shape of an input for it."""
+
+    name: str
+    make: Callable[[np.random.Generator], Layer]
+    shape: tuple[int, ...]
+    distinct: bool = False  # all values far apart: no ties for max pooling
+    extra: Callable[[np.random.Generator, tuple[int, ...]], dict[str, Array]] = _nothing
+    modes: tuple[bool, ...] = BOTH
+    alone: tuple[bool, ...] = BOTH  # the modes in which a batch of 1 makes sense
+    most: int = 64  # directions for each large array
+
+    def input(self, rng: np.random.Generator, n: int | None = None) -> np.ndarray:
+        """n samples (default: as in `shape`), at least 1e-3 away from ReLU's kink at 0."""
+        shape = (self.shape[0] if n is None else n, *self.shape[1:])
+        if self.distinct:
+            size = int(np.prod(shape))
+            return ((rng.permutation(size) - size / 2 + 0.3) / size).reshape(shape) * 3
+        X = rng.standard_normal(shape)
+        return X + np.copysign(1e-3, X)
+
+    def run(
+        self, train: bool, seed: int = 0, layer: Layer | None = None, n: int | None = None
+    ) -> Errors:
+        """Relative errors in one mode; another layer (a mutant) may stand in for the case's own."""
+        rng = np.random.default_rng([seed, *self.name.encode()])
+        layer = (self.make(rng) if layer is None else layer).astype(np.float64)
+        spread(layer, rng)
+        X = self.input(rng, n)
+        return check_layer(layer, X, train, seed, self.most, **self.extra(rng, X.shape))
+
+    def run_modes(self, modes: tuple[bool, ...], n: int | None = None) -> Errors:
+        """Relative errors of several modes, {"X, eval": error, ...}."""
+        names = {True: "train", False: "eval"}
+        runs = {names[train]: self.run(train, n=n) for train in modes}
+        return {f"{what}, {mode}": e for mode, run in runs.items() for what, e in run.items()}
+
+
+def spread(layer: Layer, rng: np.random.Generator) -> None:
+    """Move biases, gains and running statistics off 0 and 1, where mistakes in them hide."""
+    for _, part in layer.walk():
+        for name in ("b", "gamma", "beta"):
+            if hasattr(part, name):
+                array = getattr(part, name).data
+                array += rng.uniform(0.1, 0.5, array.shape)
+        for name in part.buffers:
+            array = getattr(part, name)
+            array += rng.uniform(0.1, 0.5, array.shape)
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """A loss and inputs; the first `learned` inputs have gradients."""
+
+    name: str
+    loss: Callable[..., tuple]
+    inputs: Callable[[np.random.Generator], tuple[np.ndarray, ...]]
+    learned: int = 1
+
+    def run(self, seed: int = 0, loss: Callable[..., tuple] | None = None) -> Errors:
+        rng = np.random.default_rng([seed, *self.name.encode()])
+        return check_loss(loss or self.loss, *self.inputs(rng), learned=self.learned, seed=seed)
