@@ -1,0 +1,120 @@
+"""Ask the judge which digits it reads in a generator's pictures of sounds it never trained on.
+
+python examples/evaluate.py runs/vae-toy             the run's own test clips, the default judge
+python examples/evaluate.py runs/vae-mix --judge runs/lenet5-mix --data-dir DATA --offline
+python examples/evaluate.py runs/vae-mix --out results --quiet
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tinya2i import cli
+
+TABLES = {
+    "agreement": "z = mu, test pairs",
+    "agreement_unique": "z = mu, unique clips",
+    "agreement_sampled": "z drawn, test pairs",
+    "agreement_sampled_unique": "z drawn, unique clips",
+    "judge": "the judge, real pictures",
+}
+
+
+def parse() -> argparse.Namespace:
+    flags = argparse.ArgumentParser(
+        description="How many of a generator's pictures the judge reads as the digit said.",
+        allow_abbrev=False,
+    )
+    add = flags.add_argument
+    add("run", metavar="RUN", help="folder of a run of train_vae or train_autoencoder")
+    add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
+    add("--backend", choices=("auto", "numpy", "cupy"), default="auto", help="default: auto")
+    add("--data-dir", metavar="DIR", help="where the data sets are, or go to")
+    add("--offline", action="store_true", help="never download")
+    add("--out", metavar="DIR", help="folder for the results (default: RUN)")
+    add("--quiet", action="store_true", help="print nothing, only write the files")
+    return flags.parse_args()
+
+
+def main() -> None:
+    args = parse()
+
+    from tinya2i import backend
+    from tinya2i.environment import environment
+    from tinya2i.tasks import find_judge, load_generator, program
+    from tinya2i.tasks.saved import rebuild_mix
+
+    xp = backend.get(args.backend)
+    model, config = load_generator(args.run, xp)
+    out = Path(args.out or args.run)
+    with program.writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    mix = rebuild_mix(config, data_dir=args.data_dir, offline=args.offline)
+    args.data = mix.info["name"]
+    judge = find_judge(args.judge, args.data, lambda: program.images(args), xp, quiet=args.quiet)
+    tables = measure(model, judge, mix, xp)
+    if not args.quiet:
+        report(tables)
+    origin = {"run": args.run, "judge_run": args.judge or f"runs/lenet5-{args.data}"}
+    origin |= {key: config[key] for key in ("flags", "data")}
+    draw(out, tables, model, mix)
+    write(out / "evaluation.json", {**origin, "environment": environment(xp), **tables})
+    if not args.quiet:
+        print(f"written: evaluation.json, confusion.png and pictures.png in {out}")
+
+
+def measure(model, judge, mix, xp) -> dict[str, Any]:
+    """What `tasks.evaluate` says, and under "judge" how well the judge reads real pictures."""
+    from tinya2i import backend, metrics
+    from tinya2i.tasks import evaluate
+    from tinya2i.tasks.judge import read
+    from tinya2i.threads import own_cores
+
+    with own_cores():
+        tables = evaluate(model, judge, mix.test, seed=mix.info["seed"])
+        digits = read(judge, backend.to_device(mix.test.images, xp))
+    return {**tables, "judge": metrics.agreement(mix.test.digits, digits)}
+
+
+def report(tables: dict[str, Any]) -> None:
+    """Everything on the screen, the short version last."""
+    from tinya2i import metrics
+
+    for key, title in TABLES.items():
+        print(f"{title}\n{metrics.table(tables[key])}\n")
+    print(f"{TABLES['agreement']}; rows: said, columns: read")
+    matrix = tables["agreement"]["confusion"]
+    for label, row in zip(["", *range(10)], [range(10), *matrix], strict=True):
+        print(f"{label:4}" + "".join(f"{count:6}" for count in row))
+    losses = [f"{key} {tables[key]:.2f} nats" for key in ("reconstruction", "kl") if key in tables]
+    print(f"\n{', '.join(losses)}\nread as the digit that was said (95 % intervals, over clips):")
+    for key, title in TABLES.items():
+        low, high = tables[key]["interval"]
+        print(f"{title:25}{100 * tables[key]['rate']:6.2f} %  {100 * low:.2f} to {100 * high:.2f}")
+
+
+def draw(out: Path, tables: dict[str, Any], model, mix) -> None:
+    """confusion.png and pictures.png in the folder `out`."""
+    from tinya2i import plot
+    from tinya2i.tasks.generator import draw_samples
+    from tinya2i.tasks.program import writing
+
+    with writing(out / "confusion.png"):
+        matrix = tables["agreement"]["confusion"]
+        plot.confusion(matrix, out / "confusion.png", TABLES["agreement"])
+    with writing(out / "pictures.png"):
+        draw_samples(model, mix, out / "pictures.png", seed=mix.info["seed"])
+
+
+def write(path: Path, result: dict[str, Any]) -> None:
+    """`result` as JSON, whole or not at all."""
+    from tinya2i.files import plain, replacing
+    from tinya2i.tasks.program import writing
+
+    with writing(path), replacing(path) as temporary:
+        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    cli.main(main)

@@ -1,0 +1,16 @@
+"""What the examples train: the judge and the generators, as tasks for `training.train`."""
+
+from tinya2i.tasks.evaluation import evaluate
+from tinya2i.tasks.generator import AutoencoderTask, VAETask
+from tinya2i.tasks.judge import JudgeTask, find_judge
+from tinya2i.tasks.saved import load_generator, load_judge
+
+__all__ = [
+    "AutoencoderTask",
+    "JudgeTask",
+    "VAETask",
+    "evaluate",
+    "find_judge",
+    "load_generator",
+    "load_judge",
+]

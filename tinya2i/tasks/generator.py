@@ -1,0 +1,121 @@
+"""Audio in, picture out: the autoencoder and the VAE as tasks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tinya2i import plot
+from tinya2i.backend import Array, array_module, to_numpy
+from tinya2i.data import Mix
+from tinya2i.data.mix import pair
+from tinya2i.layer import Layer
+from tinya2i.models import LeNet5, autoencoder, vae
+from tinya2i.models.networks import LATENT
+from tinya2i.streams import stream
+from tinya2i.tasks.base import ModelTask, pixels
+from tinya2i.tasks.evaluation import brief, evaluate
+
+COLLAPSED = 1.0  # nats: saying which of ten digits it is takes log 10 = 2.3
+SAMPLES = 8  # pictures of each clip in a grid of samples
+
+
+class GeneratorTask(ModelTask):
+    """Pictures from the clips of their digit. judge: reads them after each epoch.
+
+    repair: draw the pairing anew each epoch, instead of once for the run.
+    """
+
+    def __init__(
+        self, model: Layer, mix: Mix, judge: LeNet5 | None, repair: bool = False, **options
+    ):
+        super().__init__(model, len(mix.train.images), **options)
+        self.mix, self.judge, self.repair = mix, judge, repair
+        self.images = self.resident(mix.train.images)
+        self.clips = self.resident(mix.train.clips)
+        self.clip_of = self.resident(mix.train.clip_of)
+
+    def begin_epoch(self, epoch: int) -> int:
+        if self.repair:
+            train, rng = self.mix.train, stream(self.seed, "pairing", epoch)
+            self.clip_of = self.resident(pair(train.digits, train.clip_digits, rng))
+        return super().begin_epoch(epoch)
+
+    def batch(self, index: int) -> tuple[Array, Array]:
+        """(X, T): standardised log-mel (n, 48, 48, 1) and pictures (n, 28, 28, 1) in 0..1."""
+        chosen = self.order[self.part(index)]
+        return self.clips[self.clip_of[chosen]], pixels(self.images[chosen])
+
+    def evaluate(self) -> dict[str, float]:
+        return brief(evaluate(self.model, self.judge, self.mix.test, seed=self.seed, quick=True))
+
+    def draw(self, path: Path) -> None:
+        draw_samples(self.model, self.mix, path, seed=self.seed)
+
+
+class AutoencoderTask(GeneratorTask):
+    """Reconstruction alone."""
+
+    def learn(self, index: int) -> dict[str, Array]:
+        return autoencoder.train_step(self.model, self.adam, *self.batch(index))
+
+
+class VAETask(GeneratorTask):
+    """Reconstruction + weight * KL, the weight rising from 0 to kl_weight over kl_warmup epochs."""
+
+    def __init__(self, *given, kl_weight: float = 1.0, kl_warmup: float = 0.0, **options):
+        super().__init__(*given, **options)
+        self.kl_weight, self.kl_warmup = kl_weight, kl_warmup
+
+    def begin_epoch(self, epoch: int) -> int:
+        noise = stream(self.seed, "noise", epoch).standard_normal((self.n, LATENT), np.float32)
+        self.noise = self.resident(noise)
+        return super().begin_epoch(epoch)
+
+    def kl_weight_at(self, index: int) -> float:
+        """kl_weight * min(1, steps done / steps of the warm-up), before step `index`."""
+        done, warmup = self.epoch * self.steps + index, self.kl_warmup * self.steps
+        return self.kl_weight * min(1.0, done / warmup) if warmup > 0 else self.kl_weight
+
+    def learn(self, index: int) -> dict[str, Array]:
+        X, T = self.batch(index)
+        noise = self.noise[self.part(index)]
+        return vae.train_step(self.model, self.adam, X, T, noise, self.kl_weight_at(index))
+
+    def health(self, metrics: Mapping[str, float]) -> list[str]:
+        """Warns of posterior collapse: a latent that says less than one nat about the sound."""
+        kl = metrics.get("test_kl", metrics.get("kl", COLLAPSED))
+        if kl >= COLLAPSED:
+            return []
+        return [
+            f"posterior collapse: KL is {kl:.2g} nats (which digit it is takes 2.3): the pictures "
+            "do not depend on the sound. Try --kl-warmup 2, --init he, --normalise global"
+        ]
+
+
+def draw_samples(model: Layer, mix: Mix, path: Path, *, seed: int) -> None:
+    """One test clip of each digit: its spectrogram, z = mu, samples, and real pictures beside."""
+    xp, test = array_module(next(model.params()).data), mix.test
+    digits, chosen = np.unique(test.clip_digits, return_index=True)
+    X = xp.asarray(test.clips[chosen])
+    noise = stream(seed, "samples").standard_normal((SAMPLES, len(digits), LATENT), np.float32)
+    drawn = [model.generate(X), *(model.generate(X, xp.asarray(part)) for part in noise)]
+    drawn = [to_numpy(Y) for Y in drawn]
+    rows = []
+    for i, digit in enumerate(digits):
+        real = list(test.images[test.digits == digit][:2])
+        rows.append([*(Y[i] for Y in drawn), *real, *[None] * (2 - len(real))])
+    plot.grid(
+        rows,
+        path,
+        rows=[str(digit) for digit in digits],
+        columns=["z=μ", *["z~q"] * SAMPLES, "real", "real"],
+        spectrograms=list(to_scale(test.clips[chosen])),
+    )
+
+
+def to_scale(clips: np.ndarray) -> np.ndarray:
+    """Standardised spectrograms (n, 48, 48, 1) back in 0..1, each by its own extremes."""
+    low = clips.min(axis=(1, 2, 3), keepdims=True)
+    high = clips.max(axis=(1, 2, 3), keepdims=True)
+    return ((clips - low) / (high - low + 1e-9))[..., 0]

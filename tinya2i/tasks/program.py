@@ -1,0 +1,117 @@
+"""What the examples share; above all the way from the flags of a generator to a finished run."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tinya2i import backend, cli, data, init, plot
+from tinya2i.audio import LogMel
+from tinya2i.errors import RunError
+from tinya2i.layer import Layer
+from tinya2i.models import VAE, Autoencoder
+from tinya2i.runs import Run
+from tinya2i.streams import stream
+from tinya2i.tasks.evaluation import evaluate, headline
+from tinya2i.tasks.generator import AutoencoderTask, GeneratorTask, VAETask, draw_samples
+from tinya2i.tasks.judge import find_judge
+from tinya2i.threads import own_cores
+from tinya2i.training import train
+
+EPOCHS = {"mix": 3, "toy": 5}
+
+
+def train_generator(args: argparse.Namespace) -> None:
+    """Train what args.model says ("vae" or "autoencoder"), judge it, and draw what it does."""
+    xp = backend.get(args.backend)
+    args.epochs = EPOCHS[args.data] if args.epochs is None else args.epochs
+    folder = cli.folder(args, f"{args.model}-{args.data}")
+    mix = load_mix(args)
+    run = Run(
+        folder, vars(args), resume=args.resume, overwrite=args.overwrite, data=mix.info, xp=xp
+    )
+    say(args, f"{args.model} on {backend.device_name(xp)} ({xp.__name__}); run in {folder}")
+    judge = find_judge(
+        args.judge, args.data, lambda: images(args), xp, quiet=args.quiet, dry=args.dry_run
+    )
+    task = make_task(args, mix, judge, xp)
+    summary = train(task, run, **cli.loop_options(args))
+    with own_cores():
+        result = evaluate(task.model, judge, mix.test, seed=args.seed)
+    run.summary({**summary, **headline(result)})
+    picture = folder / "pictures.png"
+    with run.writing(picture):
+        draw_samples(task.model, mix, picture, seed=args.seed)
+    if run.rows():
+        with run.writing(folder / "curves.png"):
+            plot.curves(run.rows(), folder / "curves.png")
+    report(args, result, picture)
+
+
+def load_mix(args: argparse.Namespace) -> data.Mix:
+    """The data that the flags name."""
+    return data.load(
+        args.data,
+        data_dir=args.data_dir,
+        offline=args.offline,
+        speakers=args.speakers,
+        split=args.split,
+        seed=args.seed,
+        features=LogMel(framing=args.framing),
+        normalise=args.normalise,
+        limit_train=args.limit_train,
+    )
+
+
+def images(args: argparse.Namespace) -> data.Images:
+    """What the judge is trained on."""
+    return data.load_images(args.data, data_dir=args.data_dir, offline=args.offline)
+
+
+def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTask:
+    """The model with fresh weights, and how it is trained."""
+    rng, weights = stream(args.seed, "init"), init.BY_NAME[args.init]
+    options: dict[str, Any] = {name: getattr(args, name) for name in ("lr", "batch_size", "seed")}
+    options |= {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
+    if args.model == "autoencoder":
+        return AutoencoderTask(Autoencoder(rng, weights), mix, judge, **options)
+    model: Layer = VAE(rng, weights, latent_relu=args.latent_relu)
+    options |= {"kl_weight": args.kl_weight, "kl_warmup": args.kl_warmup}
+    objective = f"reconstruction + {args.kl_weight:g} * KL"
+    warmup = f", the weight rising over {args.kl_warmup:g} epochs" if args.kl_warmup else ""
+    say(
+        args, f"objective: {objective}{warmup}; summed over pixels and latents, mean over the batch"
+    )
+    return VAETask(model, mix, judge, **options)
+
+
+def say(args: argparse.Namespace, text: str) -> None:
+    """Print, unless --quiet."""
+    if not args.quiet:
+        print(text, flush=True)
+
+
+def report(args: argparse.Namespace, result: dict[str, Any], picture: Path) -> None:
+    """The last lines on the screen."""
+    for name, what in (("agreement", "z = mu"), ("agreement_sampled", "z drawn")):
+        table = result[name]
+        low, high = table["interval"]
+        pairs = f"{table['correct']} of {table['count']} pictures of test clips"
+        say(
+            args,
+            f"the judge reads the spoken digit in {100 * table['rate']:.1f} % "
+            f"({100 * low:.1f} to {100 * high:.1f}) of {pairs}, {what}",
+        )
+    say(args, f"pictures: {picture}")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an OSError into a RunError that says what could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}. Make room or choose another --out"
+        ) from error
