@@ -1,0 +1,12 @@
+"""How fast a training step is: ours against PyTorch's in one process, and against the machine.
+
+    steps     what is timed: a table of our training steps
+    pytorch   the same steps, written as a user of PyTorch would
+    flops     how much arithmetic a step needs
+    timing    turn by turn in one process; the machine's sgemm rate
+    memory    what a step needs at most, in a process of its own
+    compare   all of these for one step, as numbers
+    report    the numbers as a table
+
+A new step is an entry in `steps.STEPS` and one of the same name in `pytorch.STEPS`.
+"""

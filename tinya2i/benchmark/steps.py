@@ -1,0 +1,75 @@
+"""Our training steps that the benchmark times, each on one batch of noise in the right shapes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinya2i import models
+from tinya2i.backend import Array
+from tinya2i.benchmark.flops import Pass
+from tinya2i.models import lenet5, vae
+from tinya2i.optim import Adam
+
+Batch = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A model in training: step() is one training step on its batch and returns the loss.
+
+    passes says which networks the batch goes through, for the FLOPs; the networks among them, each
+    once and in this order, are those whose weights PyTorch's side gets.
+    """
+
+    step: Callable[[], Array]
+    passes: list[Pass]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of the benchmark: batch(rng, n) draws the data, ours(batch) builds model and step."""
+
+    batch: Callable[[np.random.Generator, int], Batch]
+    ours: Callable[[Batch], Ours]
+
+    def draw(self, n: int, seed: int = 0) -> Batch:
+        """The batch of n items that both sides get."""
+        return self.batch(np.random.default_rng(seed), n)
+
+
+def _digits(rng: np.random.Generator, n: int) -> Batch:
+    return rng.random((n, 28, 28, 1), np.float32), rng.integers(0, 10, n)
+
+
+def _sounds_pictures_noise(rng: np.random.Generator, n: int) -> Batch:
+    sounds = rng.standard_normal((n, 48, 48, 1), np.float32)
+    pictures = rng.random((n, 28, 28, 1), np.float32)
+    return sounds, pictures, rng.standard_normal((n, models.networks.LATENT), np.float32)
+
+
+def _lenet5(batch: Batch) -> Ours:
+    model = models.LeNet5()
+    adam = Adam(model.params())
+    return Ours(
+        step=lambda: lenet5.train_step(model, adam, *batch)["loss"],
+        passes=[Pass(model, (28, 28, 1), input_grad=False)],
+    )
+
+
+def _vae(batch: Batch) -> Ours:
+    model = models.VAE()
+    adam = Adam(model.params())
+    return Ours(
+        step=lambda: vae.train_step(model, adam, *batch)["loss"],
+        passes=[
+            Pass(model.encoder, (48, 48, 1), input_grad=False),
+            Pass(model.decoder, (models.networks.LATENT,)),
+        ],
+    )
+
+
+STEPS = {
+    "lenet5": Step(_digits, _lenet5),
+    "vae": Step(_sounds_pictures_noise, _vae),
+}
