@@ -1,9 +1,11 @@
-"""Work on all cores: every item once, results in order, the same numbers, also after a fork."""
+"""Work on all cores: every item once, whoever is slow; the same numbers, also after a fork."""
 
 import concurrent.futures
+import functools
 import os
 import select
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -44,18 +46,86 @@ def covered(shares):
     return [i for share in shares for part in share for i in range(part.start, part.stop)]
 
 
+def threads_for(n, item_bytes, count):
+    """No thread without an item, and none with less than half a slice to do."""
+    return max(1, min(count, n, n * item_bytes // (threads.SLICE_BYTES // 2)))
+
+
+def take(parts):
+    """list(parts), but others get a chance to take a slice between any two."""
+    taken = []
+    for part in parts:
+        taken.append(part)
+        time.sleep(0)
+    return taken
+
+
+def meeting(count, work):
+    """work(first slice, the others) in `count` threads at once, each of which has a slice."""
+    barrier = threading.Barrier(count, timeout=20)
+
+    def meet(parts):
+        rest = iter(parts)
+        first = next(rest)
+        barrier.wait()
+        return work(first, rest)
+
+    return meet
+
+
+def thread_name():
+    return threading.current_thread().name
+
+
 # Shares
 
 
+@pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 8])
-def test_every_index_is_in_exactly_one_slice(set_threads, count):
+def test_every_index_is_in_exactly_one_slice(set_threads, count, fixed):
     set_threads(count)
     for n in SIZES:
         for item_bytes in BYTES:
-            shares = threads.in_shares(np, n, item_bytes, list)
-            assert covered(shares) == list(range(n)), (n, item_bytes)
-            assert 1 <= len(shares) <= count
-            assert all(part.stop > part.start for share in shares for part in share)
+            shares = threads.in_shares(np, n, item_bytes, take, fixed)
+            assert sorted(covered(shares)) == list(range(n)), (n, item_bytes)
+            assert len(shares) == threads_for(n, item_bytes, count), (n, item_bytes)
+            for share in shares:
+                assert covered([share]) == sorted(covered([share]))
+                assert all(part.stop > part.start for part in share)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 8])
+def test_fixed_shares_are_consecutive_equal_and_never_empty(set_threads, count):
+    set_threads(count)
+    for n in SIZES:
+        for item_bytes in BYTES:
+            given = threads.in_shares(np, n, item_bytes, lambda parts: parts, fixed=True)
+            assert all(isinstance(share, list) for share in given)
+            assert covered(given) == list(range(n)), (n, item_bytes)
+            lengths = [len(covered([share])) for share in given]
+            assert max(lengths) - min(lengths) <= 1
+            assert min(lengths) > 0 or n == 0
+            assert given == threads.in_shares(np, n, item_bytes, take, fixed=True)
+
+
+def test_threads_that_compete_for_slices_get_each_one_once(set_threads):
+    """Each has one before any takes a second, and all change places as often as they can."""
+    set_threads(4)
+    n, interval = 4000, sys.getswitchinterval()
+    cuts = threads.slices(0, n, 1 << 20)
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(5):
+            work = meeting(4, lambda first, rest: [first, *take(rest)])
+            shares = threads.in_shares(np, n, 1 << 20, work)
+            assert len(shares) == 4
+            assert sorted(covered(shares)) == list(range(n))
+            assert all(covered([share]) == sorted(covered([share])) for share in shares)
+            # Chance decides who gets a slice, not where it is cut.
+            taken = [part for share in shares for part in share]
+            assert sorted(taken, key=lambda part: part.start) == cuts
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize("start", [0, 5])
@@ -71,97 +141,175 @@ def test_slices_are_as_large_as_the_cache_allows(start, item_bytes):
         assert (length + 1) * item_bytes > threads.SLICE_BYTES
 
 
-def test_large_work_is_shared_and_small_work_is_not(set_threads):
+@pytest.mark.parametrize("fixed", [False, True])
+def test_large_work_is_shared_and_small_work_is_not(set_threads, fixed):
     set_threads(4)
-    assert len(threads.in_shares(np, 128, 1 << 20, list)) == 4
-    assert len(threads.in_shares(np, 128, 1, list)) == 1
-    lengths = [len(covered([share])) for share in threads.in_shares(np, 130, 1 << 20, list)]
-    assert max(lengths) - min(lengths) <= 1
+    work = meeting(4, lambda first, rest: (thread_name(), first))
+    shares = threads.in_shares(np, 130, 1 << 20, work, fixed)
+    assert len({name for name, _ in shares}) == 4
+    assert len({first.start for _, first in shares}) == 4
+    assert threads.in_shares(np, 130, 1, lambda parts: thread_name(), fixed) == ["MainThread"]
 
 
-def test_each_thread_gets_half_a_slice_or_more(set_threads):
+@pytest.mark.parametrize("fixed", [False, True])
+def test_each_thread_gets_half_a_slice_or_more(set_threads, fixed):
     """Less scratch than that is done before another thread has woken up."""
     set_threads(4)
     half = threads.SLICE_BYTES // 2
     counts = {
-        total: len(threads.in_shares(np, 64, total // 64, list))
+        total: len(threads.in_shares(np, 64, total // 64, list, fixed))
         for total in (0, half, 2 * half - 64, 2 * half, 3 * half, 4 * half, 100 * half)
     }
     assert list(counts.values()) == [1, 1, 1, 2, 3, 4, 4]
 
 
-def test_another_array_module_gets_everything_in_one_piece(set_threads):
+@pytest.mark.parametrize("fixed", [False, True])
+def test_another_array_module_gets_everything_in_one_piece(set_threads, fixed):
     set_threads(4)
-    assert threads.in_shares(threading, 128, 1 << 20, list) == [[slice(0, 128)]]
+    assert threads.in_shares(threading, 128, 1 << 20, list, fixed) == [[slice(0, 128)]]
 
 
 # Threads
 
 
-def test_shares_run_at_the_same_time(set_threads):
+@pytest.mark.parametrize("fixed", [False, True])
+def test_shares_run_at_the_same_time(set_threads, fixed):
     """Each waits for the other: one after the other would never get through the barrier."""
     set_threads(2)
-    barrier = threading.Barrier(2, timeout=20)
-
-    def work(parts):
-        barrier.wait()
-        return threading.get_ident()
-
-    idents = threads.in_shares(np, 128, 1 << 20, work)
+    work = meeting(2, lambda first, rest: threading.get_ident())
+    idents = threads.in_shares(np, 128, 1 << 20, work, fixed)
     assert len(set(idents)) == 2
     assert idents[0] == threading.get_ident()
 
 
-def test_results_come_in_order_however_long_they_take(set_threads):
+def test_fixed_results_come_in_order_however_long_they_take(set_threads):
     set_threads(4)
+    ended = []
 
     def work(parts):
-        time.sleep(0.05 * (parts[0].start == 0) + 0.03 * (parts[0].start < 64))
-        return parts[0].start
+        start = parts[0].start
+        time.sleep(0.05 * (start == 0) + 0.03 * (start < 64))
+        ended.append(start)
+        return start
 
-    starts = threads.in_shares(np, 128, 1 << 20, work)
-    assert starts == sorted(starts)
-    assert len(starts) == 4
+    assert threads.in_shares(np, 128, 1 << 20, work, fixed=True) == [0, 32, 64, 96]
+    assert ended[-1] == 0  # the first was the last
 
 
-@pytest.mark.parametrize("culprit", [0, 32, 96])
-def test_an_exception_in_any_share_reaches_the_caller(set_threads, culprit):
+@pytest.mark.parametrize(("fixed", "of_the_slow", "of_the_late"), [(False, 1, 0), (True, 4, 4)])
+@pytest.mark.parametrize("who", ["MainThread", "tinya2i_0", "tinya2i_2"])
+def test_a_slow_or_late_thread_does_less(set_threads, who, fixed, of_the_slow, of_the_late):
+    """It does not go on before the others have ended; with fixed shares nobody helps it out."""
     set_threads(4)
-    done = []
 
-    def work(parts):
-        if parts[0].start == culprit:
-            raise ZeroDivisionError(f"share from {culprit}")
-        done.append(parts[0].start)
+    def shares_when(late):
+        began = threading.Barrier(4, timeout=20)
+        others_ended = threading.Barrier(4, timeout=20)
 
-    with pytest.raises(ZeroDivisionError, match=f"share from {culprit}"):
-        threads.in_shares(np, 128, 1 << 20, work)
-    assert covered(threads.in_shares(np, 128, 1 << 20, list)) == list(range(128))
+        def work(parts):
+            taken, rest, held_up = [], iter(parts), thread_name() == who
+            if not (late and held_up):
+                taken.append(next(rest))
+            began.wait()
+            if held_up:
+                others_ended.wait()
+            taken += rest
+            if not held_up:
+                others_ended.wait()
+            return thread_name(), taken
+
+        results = threads.in_shares(np, 128, 1 << 20, work, fixed)
+        assert sorted(covered(taken for _, taken in results)) == list(range(128))
+        assert len(dict(results)) == 4
+        return {name: len(taken) for name, taken in results}
+
+    for late, expected in ((False, of_the_slow), (True, of_the_late)):
+        counts = shares_when(late)
+        assert counts.pop(who) == expected
+        assert sum(counts.values()) == 16 - expected
+        assert min(counts.values()) >= 1
 
 
-@pytest.mark.parametrize("culprit", [0, 32])
-def test_nobody_is_still_working_when_the_exception_arrives(set_threads, culprit):
-    """A share that went on would write into arrays that the caller believes are his again."""
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("culprit", ["MainThread", "tinya2i_0", "tinya2i_2"])
+@pytest.mark.parametrize("later", [False, True])
+def test_an_exception_in_any_thread_reaches_the_caller(set_threads, culprit, later, fixed):
+    """From its first slice or a later one; what the others have taken gets done."""
+    set_threads(4)
+    taken, done, raised = [], [], threading.Event()
+
+    def work(first, rest):
+        if later and thread_name() == culprit:
+            done.append(first)
+            first = next(rest)
+        elif later:  # leave it one
+            raised.wait(20)
+        taken.append(first)
+        if thread_name() == culprit:
+            raised.set()
+            raise ZeroDivisionError(f"{culprit} from {first.start}")
+        done.append(first)
+        done.extend(rest)
+
+    with pytest.raises(ZeroDivisionError, match=f"{culprit} from") as info:
+        threads.in_shares(np, 128, 1 << 20, meeting(4, work), fixed)
+    lost = int(str(info.value).split()[-1])
+    missing = sorted(set(range(128)) - set(covered([done])))
+    # The fixed share of the culprit is lost from there on, of a common one a single slice.
+    assert missing == list(range(lost, (lost // 32 + 1) * 32 if fixed else lost + 8))
+    assert len(covered([done])) == len(set(covered([done])))
+    for again in (False, True):
+        shares = threads.in_shares(np, 128, 1 << 20, take, again)
+        assert sorted(covered(shares)) == list(range(128))
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("culprit", ["MainThread", "tinya2i_0"])
+def test_nobody_is_still_working_when_the_exception_arrives(set_threads, culprit, error, fixed):
+    """A thread that went on would write into arrays that the caller believes are his again."""
     set_threads(4)
     started, finished = [], []
 
-    def work(parts):
-        started.append(parts)
-        if parts[0].start == culprit:
-            raise ZeroDivisionError
-        time.sleep(0.1)
-        finished.append(parts)
+    def work(first, rest):
+        started.append(first)
+        if thread_name() == culprit:
+            raise error
+        time.sleep(0.05)
+        finished.append(first)
+        for part in rest:
+            started.append(part)
+            time.sleep(0.005)
+            finished.append(part)
 
-    with pytest.raises(ZeroDivisionError):
-        threads.in_shares(np, 128, 1 << 20, work)
-    assert len(started) == len(finished) + 1
+    with pytest.raises(error):
+        threads.in_shares(np, 128, 1 << 20, meeting(4, work), fixed)
+    counts = len(started), len(finished)
+    assert counts == ((13, 12) if fixed else (16, 15))
+    time.sleep(0.05)
+    assert (len(started), len(finished)) == counts
 
 
-def test_every_share_treats_overflow_as_the_caller_asked(set_threads):
+@pytest.mark.parametrize("fixed", [False, True])
+def test_every_thread_treats_overflow_as_the_caller_asked(set_threads, fixed):
+    """Also threads that have worked before, for a caller who wanted something else."""
     set_threads(3)
-    with np.errstate(over="ignore", divide="raise"):
-        settings = threads.in_shares(np, 128, 1 << 20, lambda parts: np.geterr())
-    assert [(each["over"], each["divide"]) for each in settings] == [("ignore", "raise")] * 3
+    for over, divide in (("ignore", "raise"), ("raise", "ignore"), ("ignore", "raise")):
+        work = meeting(3, lambda first, rest: (thread_name(), np.geterr()))
+        with np.errstate(over=over, divide=divide):
+            settings = dict(threads.in_shares(np, 128, 1 << 20, work, fixed))
+        assert len(settings) == 3
+        assert [(each["over"], each["divide"]) for each in settings.values()] == [
+            (over, divide)
+        ] * 3
+
+    def overflow(first, rest):
+        return np.float64(1e308) * np.float64(10)
+
+    with np.errstate(over="ignore"):
+        assert threads.in_shares(np, 128, 1 << 20, meeting(3, overflow), fixed) == [np.inf] * 3
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        threads.in_shares(np, 128, 1 << 20, meeting(3, overflow), fixed)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -215,7 +363,8 @@ def multiply():
 
 def few_rows():
     rng = np.random.default_rng(0)
-    A, B = rng.standard_normal((3, 400)), rng.standard_normal((400, 601))
+    A, B = rng.standard_normal((3, 400)), rng.standard_normal((400, 1101))
+    assert B.shape[1] > 2 * products.COLUMNS
     Y = ops.matmul(A, B)
     np.testing.assert_allclose(Y, A @ B, rtol=1e-12, atol=1e-12)
     return [Y, ops.matmul(A, np.asfortranarray(B))]
@@ -252,6 +401,9 @@ def optimise():
 ALL = [convolve, multiply, few_rows, activate_and_pool, optimise]
 
 
+MODULES = (convolution, functions, products, optim, pool)
+
+
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("compute", ALL)
 def test_one_thread_and_several_give_the_same(set_threads, monkeypatch, compute, count):
@@ -260,12 +412,12 @@ def test_one_thread_and_several_give_the_same(set_threads, monkeypatch, compute,
     set_threads(count)
     shared, plain = [], threads.in_shares
 
-    def counted(*arguments):
-        results = plain(*arguments)
+    def counted(*arguments, **options):
+        results = plain(*arguments, **options)
         shared.append(len(results))
         return results
 
-    for module in (convolution, functions, products, optim, pool):
+    for module in MODULES:
         monkeypatch.setattr(module, "in_shares", counted)
     together = compute()
     assert max(shared) == count  # the work really was shared
@@ -273,6 +425,52 @@ def test_one_thread_and_several_give_the_same(set_threads, monkeypatch, compute,
         np.testing.assert_allclose(A, B, rtol=1e-12, atol=1e-12, strict=True)
     for A, B in zip(together, compute(), strict=True):  # and the same bits every time
         np.testing.assert_array_equal(A, B)
+
+
+def unfair_shares(caller, taken, xp, n, item_bytes, work, fixed=False):
+    """in_shares, where the caller's thread does as much as possible ("first") or little ("last").
+
+    taken receives (is it the caller's thread, is it one of several, fixed) for each slice.
+    """
+    several = threads_for(n, item_bytes, threads.thread_count()) > 1
+    ended = threading.Event()  # one thread has: where slices are common, none is left
+
+    def unfair(parts):
+        is_caller = thread_name() == "MainThread"
+        if several and is_caller == (caller == "last"):
+            assert ended.wait(20)
+
+        def noted():
+            for part in parts:
+                taken.append((is_caller, several, fixed))
+                yield part
+
+        try:
+            return work(noted())
+        finally:
+            ended.set()
+
+    return threads.in_shares(xp, n, item_bytes, unfair, fixed)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("compute", ALL)
+def test_who_takes_a_slice_does_not_change_a_bit(set_threads, monkeypatch, compute, count):
+    set_threads(count)
+    expected = compute()
+    for caller in ("first", "last", "first"):
+        taken = []
+        shares = functools.partial(unfair_shares, caller, taken)
+        with monkeypatch.context() as patch:
+            for module in MODULES:
+                patch.setattr(module, "in_shares", shares)
+            results = compute()
+        common = {is_caller for is_caller, several, fixed in taken if several and not fixed}
+        assert common == {caller == "first"}  # one got everything, or nothing
+        own = {is_caller for is_caller, several, fixed in taken if several and fixed}
+        assert own == ({True, False} if compute is convolve else set())
+        for A, B in zip(expected, results, strict=True):
+            np.testing.assert_array_equal(A, B)
 
 
 @pytest.mark.parametrize("items", [1, threads.SLICE_ITEMS])
@@ -288,7 +486,7 @@ def test_slices_do_not_change_the_numbers(set_threads, monkeypatch, items):
 
 
 def test_one_sample_or_none(set_threads):
-    """Fewer samples than threads: no share is empty."""
+    """Fewer samples than threads: no thread is without one."""
     set_threads(3)
     layer = layers.Conv2d(8, 6, 3).astype(np.float64)
     X = np.random.default_rng(0).standard_normal((2, 56, 56, 8))
@@ -304,7 +502,7 @@ def test_one_sample_or_none(set_threads):
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_fewer_columns_than_threads(set_threads, columns):
-    """A long row to one number, as at the end of a discriminator: some shares are empty."""
+    """A long row to one number, as at the end of a discriminator."""
     set_threads(3)
     A, B = np.ones((2, 300_000)), np.ones((300_000, columns))
     np.testing.assert_array_equal(ops.matmul(A, B), np.full((2, columns), 300_000.0))

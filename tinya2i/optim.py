@@ -57,7 +57,7 @@ class Optimiser:
             )
         self.t += 1
 
-        def work(parts: list[slice]) -> None:
+        def work(parts: Iterable[slice]) -> None:
             for part in parts:
                 self._update(part)
                 self.grad[part] = 0
@@ -108,7 +108,8 @@ class Adam(Optimiser):
     """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;  p = p - lr * m^ / (sqrt(v^) + eps)
 
     with m^ = m / (1 - b1^t) and v^ = v / (1 - b2^t), t counting from 1 (Kingma and Ba 2015,
-    algorithm 1; eps stands outside the root, as in PyTorch).
+    algorithm 1; eps stands outside the root, as in PyTorch). `self.m` is m / (1 - b1), `self.v` is
+    v / (1 - b2).
     """
 
     slots = ("m", "v")
@@ -126,19 +127,18 @@ class Adam(Optimiser):
     def _update(self, part: slice) -> None:
         xp = array_module(self.data)
         b1, b2 = self.betas
-        # The corrections as numbers, not arrays: with c = sqrt(1 - b2^t),
-        # m^ / (sqrt(v^) + eps) = m / (sqrt(v) + eps c) * c / (1 - b1^t)
-        c = math.sqrt(1 - b2**self.t)
+        # With m and v without their factors (1-b1) and (1-b2), what the definition does to whole
+        # arrays is left to two numbers, which saves passes over memory.
+        scale = math.sqrt((1 - b2**self.t) / (1 - b2))  # the root of v^ is sqrt(v) / scale
+        rate = self.lr * scale * (1 - b1) / (1 - b1**self.t)
         g, m, v = self.grad[part], self.m[part], self.v[part]
-        A = g * (1 - b1)
         m *= b1
-        m += A
-        A *= g
-        A *= (1 - b2) / (1 - b1)
+        m += g
         v *= b2
-        v += A
-        xp.sqrt(v, out=A)
-        A += self.eps * c
+        g *= g  # the gradient is cleared after this
+        v += g
+        A = xp.sqrt(v)
+        A += self.eps * scale
         xp.divide(m, A, out=A)
-        A *= self.lr * c / (1 - b1**self.t)
+        A *= rate
         self.data[part] -= A

@@ -12,8 +12,8 @@ import ctypes
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import ModuleType
 from typing import TypeVar
 
@@ -26,25 +26,37 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 R = TypeVar("R")
 
 
-def in_shares(xp: ModuleType, n: int, item_bytes: int, work: Callable[[list[slice]], R]) -> list[R]:
+def in_shares(
+    xp: ModuleType,
+    n: int,
+    item_bytes: int,
+    work: Callable[[Iterable[slice]], R],
+    fixed: bool = False,
+) -> list[R]:
     """Call work(slices) once per thread with slices that together cover range(n); the results.
 
-    item_bytes is the scratch memory that one item needs. The shares depend only on n, item_bytes
-    and the number of threads, and results come in order, so sums over them are deterministic.
-    Never call it from inside work.
+    item_bytes is the scratch memory that one item needs. Each thread takes the next slice when it
+    is done with one, so a thread that wakes late or loses its core for a while does less; which
+    slices one gets is chance. fixed: each gets its own consecutive ones, and results come in their
+    order, so that sums over them are the same every time. Never call it from inside work.
     """
     if xp is not np:
         return [work([slice(0, n)])]
     count = max(1, min(thread_count(), n, n * item_bytes // (SLICE_BYTES // 2)))
-    bounds = [n * i // count for i in range(count + 1)]
-    shares = [slices(start, stop, item_bytes) for start, stop in itertools.pairwise(bounds)]
     if count == 1:
-        return [work(shares[0])]
+        return [work(slices(0, n, item_bytes))]
+    if fixed:
+        bounds = [n * i // count for i in range(count + 1)]
+        shares = [slices(*ends, item_bytes) for ends in itertools.pairwise(bounds)]
+    else:
+        shares = [iter(slices(0, n, item_bytes, -(-n // count)))] * count  # one, used by all
     with _blas().limit(limits=1):
-        # Each with a copy of the caller's context, where NumPy keeps its error state.
-        run = [contextvars.copy_context().run for _ in shares[1:]]
-        futures = [_pool().submit(r, work, s) for r, s in zip(run, shares[1:], strict=True)]
+        futures: list[Future[R]] = []
         try:
+            for share in shares[1:]:
+                # With a copy of the caller's context, where NumPy keeps its error state.
+                run = contextvars.copy_context().run
+                futures.append(_pool().submit(run, work, share))
             first = work(shares[0])  # the calling thread is one of them
         finally:
             wait(futures)  # even after an error nobody may still be writing
@@ -64,9 +76,10 @@ def own_cores() -> Iterator[None]:
         yield
 
 
-def slices(start: int, stop: int, item_bytes: int) -> list[slice]:
-    """[slice(start, ...), ..., slice(..., stop)], each of about SLICE_BYTES."""
+def slices(start: int, stop: int, item_bytes: int, most: int | None = None) -> list[slice]:
+    """[slice(start, ...), ..., slice(..., stop)] of SLICE_BYTES or so, at most `most` items."""
     step = max(SLICE_ITEMS, SLICE_BYTES // max(1, item_bytes))
+    step = step if most is None else min(step, most)
     return [slice(i, min(i + step, stop)) for i in range(start, stop, step)]
 
 

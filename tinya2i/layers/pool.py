@@ -1,6 +1,6 @@
 """Pooling: a window becomes its largest or its average pixel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tinya2i import ops
 from tinya2i.backend import Array, array_module
@@ -43,7 +43,7 @@ class MaxPool2d(_Pool2d):
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             dX = xp.zeros(X.shape, X.dtype)
 
-            def work(parts: list[slice]) -> None:
+            def work(parts: Iterable[slice]) -> None:
                 for part in parts:
                     rest = dY[part]  # what has not found its pixel yet
                     for tap, d_tap in zip(self.taps(X[part]), self.taps(dX[part]), strict=True):

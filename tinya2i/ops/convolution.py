@@ -13,6 +13,8 @@ A transposed convolution is the same three with the roles of X and Y exchanged; 
 two can add a bias b to what they return (None: no bias).
 """
 
+from collections.abc import Iterable
+
 from tinya2i.backend import Array, array_module
 from tinya2i.ops.windows import Pair, add_taps, im2col, out_size
 from tinya2i.threads import in_shares
@@ -25,7 +27,7 @@ def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, paddin
     oh, ow = (out_size(*sizes) for sizes in zip((h, w), kernel, stride, padding, strict=True))
     Y = xp.empty((n, oh, ow, W.shape[1]), X.dtype)
 
-    def work(parts: list[slice]) -> None:
+    def work(parts: Iterable[slice]) -> None:
         for part in parts:
             cols = im2col(X[part], kernel, stride, padding)
             xp.matmul(cols, W, out=Y[part].reshape(-1, W.shape[1]))
@@ -45,7 +47,7 @@ def conv_input_grad(
     n, oh, ow, c_out = dY.shape
     dX = xp.empty(shape, dY.dtype)
 
-    def work(parts: list[slice]) -> None:
+    def work(parts: Iterable[slice]) -> None:
         for part in parts:
             taps = columns_by_tap(dY[part].reshape(-1, c_out), W, kernel[0] * kernel[1])
             dX[part] = 0 if b is None else b
@@ -75,11 +77,11 @@ def conv_weight_grad(
     xp = array_module(X)
     n, oh, ow, c_out = dY.shape
 
-    def work(parts: list[slice]) -> Array:
+    def work(parts: Iterable[slice]) -> Array:
         return sum(
             im2col(X[part], kernel, stride, padding).T @ dY[part].reshape(-1, c_out)
             for part in parts
         )
 
-    for share in in_shares(xp, n, oh * ow * dW.shape[0] * X.itemsize, work):
+    for share in in_shares(xp, n, oh * ow * dW.shape[0] * X.itemsize, work, fixed=True):
         dW += share

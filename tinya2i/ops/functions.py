@@ -1,6 +1,6 @@
 """Functions of every element, and of a row; none overflows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def elementwise(function: Callable[..., Array], *arrays: Array) -> Array:
         return function(*arrays)
     Y = xp.empty(X.shape, X.dtype)
 
-    def work(parts: list[slice]) -> None:
+    def work(parts: Iterable[slice]) -> None:
         for part in parts:
             Y[part] = function(*(array[part] for array in arrays))
 

@@ -1,9 +1,13 @@
 """Matrix products in shares of memory and cores."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from tinya2i.backend import Array, array_module
-from tinya2i.threads import in_shares
+from tinya2i.threads import SLICE_BYTES, in_shares
+
+COLUMNS = 512  # in a product: BLAS copies A once for each block of columns
 
 
 def matmul(A: Array, B: Array) -> Array:
@@ -13,18 +17,18 @@ def matmul(A: Array, B: Array) -> Array:
         return A @ B
     Y = np.empty((len(A), B.shape[1]), A.dtype)
 
-    def work(parts: list[slice]) -> None:
-        share = slice(parts[0].start, parts[-1].stop)
-        Y[:, share] = A @ B[:, share]
+    def work(parts: Iterable[slice]) -> None:
+        for columns in parts:
+            Y[:, columns] = A @ B[:, columns]
 
-    in_shares(xp, B.shape[1], len(B) * B.itemsize, work)
+    in_shares(xp, B.shape[1], min(len(B) * B.itemsize, SLICE_BYTES // COLUMNS), work)
     return Y
 
 
 def add_matmul(out: Array, A: Array, B: Array) -> None:
     """out += A @ B, in place, a block of rows at a time, so that the product stays in cache."""
 
-    def work(parts: list[slice]) -> None:
+    def work(parts: Iterable[slice]) -> None:
         for rows in parts:
             out[rows] += A[rows] @ B
 
