@@ -344,7 +344,7 @@ def test_cupy_without_cupy(name, inside, monkeypatch, tmp_path):
     code, output, errors = inside(name, *words, "--backend", "cupy")
     assert (code, output) == (2, "")
     assert "error: --backend cupy: CuPy is not installed" in errors
-    assert "pip install 'tinya2i[cuda13]'" in errors
+    assert "pip install 'cupy-cuda13x[ctk]'" in errors
     assert not list(tmp_path.iterdir())
 
 

@@ -15,8 +15,8 @@ from tinya2i.errors import BackendError
 Array: TypeAlias = Any  # numpy.ndarray or cupy.ndarray
 
 INSTALL = (
-    "install it with  pip install 'tinya2i[cuda13]'  (CUDA 13 drivers) or  "
-    "pip install 'tinya2i[cuda12]'  (CUDA 12), or use --backend numpy"
+    "install it with  pip install 'cupy-cuda13x[ctk]'  (CUDA 13 drivers) or  "
+    "pip install 'cupy-cuda12x[ctk]'  (CUDA 12), or use --backend numpy"
 )
 
 

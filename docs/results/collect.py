@@ -1,0 +1,65 @@
+"""Copy what a run claims from its folder into a result file: command, data, versions, numbers.
+
+python docs/results/collect.py runs/vae-mix docs/results/vae-mix.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tinya2i.files import read_rows
+from tinya2i.runs import without_sources
+
+# Flags whose values go into the command only where they differ.
+DEFAULTS = {
+    "lr": 1e-3, "batch_size": 128, "split": "random", "speakers": "talk", "limit_train": None,
+    "framing": "stretched", "normalise": "global", "init": "he", "repair": False,
+    "schedule": "linear", "kl_weight": 1.0, "kl_warmup": 2.0, "latent_relu": False,
+}  # fmt: skip
+SCRIPTS = {
+    "vae": "train_vae", "autoencoder": "train_autoencoder", "lenet5": "train_lenet5"
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    config = json.loads((args.run / "config.json").read_text(encoding="utf-8"))
+    result = {
+        "command": command(config["flags"]),
+        "date": config["started"][:10],
+        "environment": config["environment"],
+        "data": without_sources(config["data"]),
+        "summary": json.loads((args.run / "summary.json").read_text(encoding="utf-8")),
+        "epochs": read_rows(args.run / "metrics.jsonl"),
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf-8")
+
+
+def command(flags: dict[str, Any]) -> str:
+    """The command line that these flags come from, without what does not change the numbers."""
+    words = ["python", f"examples/{SCRIPTS[flags['model']]}.py"]
+    words += [f"--{name} {flags[name]}" for name in ("data", "seed", "epochs")]
+    for name, default in DEFAULTS.items():
+        value = flags.get(name, default)
+        if value != default:
+            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value:g}"
+                         if isinstance(value, float) else f" {value}"))  # fmt: skip
+    return " ".join(words)
+
+
+def rounded(value: Any) -> Any:
+    """Six significant digits are more than any of these numbers deserves."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    return [rounded(v) for v in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    main()

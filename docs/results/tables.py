@@ -1,0 +1,148 @@
+"""The tables of README.md and docs/results/README.md, from the result files beside this script.
+
+python docs/results/tables.py           prints them
+python docs/results/tables.py --write   replaces them between their <!-- table: NAME --> marks
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PAGES = (HERE.parent.parent / "README.md", HERE / "README.md")
+MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def load(pattern: str) -> list[tuple[str, dict[str, Any]]]:
+    """(name, result) of the files that match, in the order of their names."""
+    return [(p.stem, json.loads(p.read_text(encoding="utf-8"))) for p in sorted(HERE.glob(pattern))]
+
+
+def percent(rate: float, digits: int = 1) -> str:
+    return f"{100 * rate:.{digits}f} %"
+
+
+def interval(low_high: list[float]) -> str:
+    return f"{100 * low_high[0]:.1f} to {100 * low_high[1]:.1f}"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def talk() -> str:
+    """Ours against the talk's numbers."""
+    judges = [result["summary"]["test_accuracy"] for _, result in load("lenet5-mix*.json")]
+    runs = [result["summary"] for _, result in load("vae-mix-seed*.json")]
+    epochs = {"judge": _epochs("lenet5-mix*.json"), "vae": _epochs("vae-mix-seed*.json")}
+    splits = f"mean of {len(runs)} splits, {epochs['vae']} epochs"
+    rows = [
+        ["LeNet5 on MNIST's test images", "98.7 % (100 epochs)",
+         f"**{percent(mean(judges), 2)}** ({_of(judges, 'seeds')}{epochs['judge']} epochs)"],
+        ["VAE, pictures from test audio that LeNet5 reads as the spoken digit (z = μ)",
+         "93.7 % (100 epochs)", f"**{percent(mean([r['agreement'] for r in runs]))}** ({splits})"],
+        ["the same, z drawn", "not said which z",
+         f"{percent(mean([r['agreement_sampled'] for r in runs]))}"],
+        ["VAE parameters", "20,950,529", "20,950,529"],
+    ]  # fmt: skip
+    return table(["", "the talk", "tinya2i"], rows)
+
+
+def _epochs(pattern: str) -> str:
+    return " or ".join(sorted({str(result["summary"]["epochs"]) for _, result in load(pattern)}))
+
+
+def _of(values: list[float], what: str) -> str:
+    return f"mean of {len(values)} {what}, " if len(values) > 1 else ""
+
+
+def vae_splits() -> str:
+    """The VAE on the real mix, a row a split."""
+    rows = [_vae_row(f"split {result['summary']['seed']}", result["summary"])
+            for _, result in load("vae-mix-seed*.json")]  # fmt: skip
+    return table(["", *_VAE_HEAD], rows)
+
+
+_VAE_HEAD = [
+    "agreement, z = μ", "95 %", "z drawn", "unique clips, z = μ", "unique clips, z drawn",
+    "KL (nats)", "reconstruction (nats)",
+]  # fmt: skip
+
+
+def _vae_row(name: str, s: dict[str, Any]) -> list[str]:
+    return [
+        name, percent(s["agreement"]), interval(s["agreement_interval"]),
+        percent(s["agreement_sampled"]), percent(s["agreement_unique"]),
+        percent(s["agreement_sampled_unique"]), f"{s['kl']:.2g}" if "kl" in s else "",
+        f"{s['reconstruction']:.1f}",
+    ]  # fmt: skip
+
+
+def settings() -> str:
+    """One setting changed at a time, a row a run."""
+    rows = [[*_vae_row(name, result["summary"]), "yes" if _collapsed(result) else ""]
+            for name, result in load("settings/*.json")]  # fmt: skip
+    rows.sort(key=lambda row: -float(row[1].split()[0]))
+    return table(["setting", *_VAE_HEAD, "collapse reported"], rows)
+
+
+def _collapsed(result: dict[str, Any]) -> bool:
+    return any("collapse" in text for text in result["epochs"][-1].get("warnings", []))
+
+
+def commands() -> str:
+    """The command of each result file."""
+    files = [("", load("*.json")), ("settings/", load("settings/*.json"))]
+    rows = [[f"`{folder}{name}.json`", f"`{result['command']}`", result["date"]]
+            for folder, results in files for name, result in results
+            if "command" in result]  # fmt: skip
+    return table(["file", "command", "date"], rows)
+
+
+def speed() -> str:
+    """Seconds a step against PyTorch."""
+    rows = []
+    for _, result in load("benchmark.json"):
+        for name, s in result["steps"].items():
+            best = s["pytorch"][s["best_pytorch"]]
+            memory = {side: f"{size / 2**20:.0f} MiB" for side, size in s["peak_memory"].items()}
+            rows.append([
+                name, f"{1000 * s['ours']:.1f} ms", f"{1000 * best:.1f} ms ({s['best_pytorch']})",
+                f"**{s['ratio']:.2f}** ({s['minimum']['ratio']:.2f})",
+                percent(s["sgemm_fraction"], 0), percent(s["pytorch_sgemm_fraction"], 0),
+                memory["ours"], memory["pytorch"],
+            ])  # fmt: skip
+    head = ["step, batch 128", "tinya2i", "PyTorch, best of four", "ratio (of the fastest steps)",
+            "of sgemm's rate", "PyTorch's", "peak memory", "PyTorch's"]  # fmt: skip
+    return table(head, rows)
+
+
+TABLES = {
+    "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
+    "speed": speed,
+}  # fmt: skip
+
+
+def filled(text: str) -> str:
+    """The page with every marked table made anew."""
+    return MARK.sub(lambda m: m[1] + TABLES[m[2]]() + m[3], text)
+
+
+def main() -> None:
+    if "--write" in sys.argv[1:]:
+        for page in PAGES:
+            page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+        return
+    for name, make in TABLES.items():
+        print(f"{name}\n\n{make()}")
+
+
+if __name__ == "__main__":
+    main()
