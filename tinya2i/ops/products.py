@@ -41,9 +41,4 @@ def column_sum(X: Array) -> Array:
     BLAS sums in blocks: faster, and in float32 more accurate, than adding up the rows one by one,
     which is what both NumPy and CuPy do along the first axis.
     """
-    xp = array_module(X)
-
-    def work(parts: Iterable[slice]) -> Array:
-        return sum(xp.ones(len(X[part]), X.dtype) @ X[part] for part in parts)
-
-    return sum(in_shares(xp, len(X), X[:1].nbytes, work, fixed=True))
+    return array_module(X).ones(len(X), X.dtype) @ X
