@@ -6,6 +6,9 @@
         step()
     assert events == []
 
+With install(monkeypatch, kernels=True) it has RawModule as well, which compiles kernels.cu with a
+C++ compiler and runs it (cuda_on_cpu.py); without, the library uses its plain code.
+
 Its ndarray wraps a NumPy array and is none, so nothing slips through by inheritance:
 
 - no implicit conversion to NumPy; `float`, `int`, `bool`, `.get()`, `.item()`, boolean masks,
@@ -25,8 +28,8 @@ refused wherever CuPy would quietly copy them, except as indices, which are note
 
 What it cannot show: speed, memory, the numbers of real kernels (rounding, TF32, order of sums,
 atomics), real cuBLAS, races between streams, whether a step can be captured in a CUDA graph (no
-events are necessary, not sufficient), raw kernels, several devices, and CuPy's own mistakes. That
-is what test_gpu.py is for.
+events are necessary, not sufficient), raw kernels on a card, several devices, and CuPy's own
+mistakes. That is what test_gpu.py is for.
 """
 
 import operator
@@ -36,7 +39,9 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cuda_on_cpu
 import numpy as np
+import pytest
 
 UFUNCS = re.findall(
     r"\w+",
@@ -119,9 +124,16 @@ def watched() -> Iterator[list[str]]:
         _watchers.pop()
 
 
-def install(monkeypatch) -> types.ModuleType:
-    """Make `import cupy` give the stand-in for the rest of the test."""
+def install(monkeypatch, kernels: bool = False) -> types.ModuleType:
+    """Make `import cupy` give the stand-in for the rest of the test, with or without RawModule.
+
+    With it the test is skipped where there is no C++ compiler.
+    """
+    if kernels and cuda_on_cpu.COMPILER is None:
+        pytest.skip("no C++ compiler: the kernels' source is not run")
     monkeypatch.setitem(sys.modules, "cupy", cupy)
+    if kernels:
+        monkeypatch.setattr(cupy, "RawModule", cuda_on_cpu.RawModule, raising=False)
     return cupy
 
 
@@ -234,6 +246,10 @@ class ndarray:
 
     def __deepcopy__(self, memo):
         return _device(self._host.copy())
+
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self._host.ctypes.data)
 
     def reshape(self, *shape, order="C"):
         return _view(self._host.reshape(*shape, order=order))
