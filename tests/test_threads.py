@@ -17,7 +17,7 @@ import threadpoolctl
 from tinya2i import layers, ops, optim, threads
 from tinya2i.layer import Param
 from tinya2i.layers import pool
-from tinya2i.ops import convolution, functions, products
+from tinya2i.ops import banded, convolution, functions, products, ways, winograd
 
 SIZES = (0, 1, 2, 3, 5, 7, 64, 127, 128, 1000)
 BYTES = (0, 1, 100, 1000, 1 << 16, 1 << 20, 5 << 20, 1 << 40)
@@ -340,13 +340,30 @@ def test_blas_has_one_thread_meanwhile_and_its_own_number_afterwards(set_threads
 # The same numbers
 
 
+CONVOLUTIONS = [  # each way to compute one, both directions
+    (convolution, layers.Conv2d(20, 6, 3, 2, 1), (24, 20, 20)),
+    (convolution, layers.ConvTranspose2d(20, 6, 3, 2, 1, 1), (24, 20, 20)),
+    (banded, layers.Conv2d(8, 6, 3, 2, 1), (24, 20, 8)),
+    (banded, layers.ConvTranspose2d(8, 6, 3, 2, 1, 1), (24, 20, 8)),
+    (winograd, layers.Conv2d(128, 256, 4, 2, 1), (8, 8, 128)),
+    (winograd, layers.ConvTranspose2d(256, 128, 4, 2, 1, 1), (4, 4, 256)),
+]
+
+
+def ends(layer, X):
+    """The shapes that the layer's convolution maps from and to; a transposed one maps back."""
+    shapes = X.shape, layer(X[:1]).shape
+    return shapes if isinstance(layer, layers.Conv2d) else shapes[::-1]
+
+
 def convolve(seed=0):
     """Everything that a convolution and its transpose compute, forward and backward."""
     rng = np.random.default_rng(seed)
     results = []
-    for layer in (layers.Conv2d(8, 6, 3, 2, 1), layers.ConvTranspose2d(8, 6, 3, 2, 1, 1)):
-        layer.astype(np.float64)
-        X = rng.standard_normal((24, 24, 20, 8))
+    for way, layer, shape in CONVOLUTIONS:
+        layer.astype(np.float64).zero_grad()
+        X = rng.standard_normal((24, *shape))
+        assert ways._way(X, *ends(layer, X), layer.kernel, layer.stride) is way
         Y, backprop = layer.forward(X)
         results += [Y, backprop(rng.standard_normal(Y.shape)), layer.W.grad, layer.b.grad]
     return results
@@ -356,7 +373,7 @@ def multiply():
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((1000, 40)), rng.standard_normal((40, 800))
     out = np.ones((1000, 800))
-    ops.add_matmul(out, A, B)
+    ops.add_matmul(out, True, A, B)
     np.testing.assert_allclose(out, 1 + A @ B, rtol=1e-12, atol=1e-12)
     return [out]
 
@@ -388,7 +405,7 @@ def optimise():
     rng = np.random.default_rng(0)
     results = []
     for make in (optim.Adam, optim.SGD):
-        params = [Param(rng.standard_normal(size)) for size in (60_000, 7, 1000)]
+        params = [Param(rng.standard_normal(size)) for size in (300_000, 7, 1000)]
         optimiser = make(params)
         for _ in range(3):
             for param in params:
@@ -401,7 +418,7 @@ def optimise():
 ALL = [convolve, multiply, few_rows, activate_and_pool, optimise]
 
 
-MODULES = (convolution, functions, products, optim, pool)
+MODULES = (convolution, winograd, banded, functions, products, optim, pool)
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -427,7 +444,7 @@ def test_one_thread_and_several_give_the_same(set_threads, monkeypatch, compute,
         np.testing.assert_array_equal(A, B)
 
 
-def unfair_shares(caller, taken, xp, n, item_bytes, work, fixed=False):
+def unfair_shares(caller, taken, xp, n, item_bytes, work, fixed=False, least=0):
     """in_shares, where the caller's thread does as much as possible ("first") or little ("last").
 
     taken receives (is it the caller's thread, is it one of several, fixed) for each slice.
@@ -450,7 +467,7 @@ def unfair_shares(caller, taken, xp, n, item_bytes, work, fixed=False):
         finally:
             ended.set()
 
-    return threads.in_shares(xp, n, item_bytes, unfair, fixed)
+    return threads.in_shares(xp, n, item_bytes, unfair, fixed, least)
 
 
 @pytest.mark.parametrize("count", [2, 3])

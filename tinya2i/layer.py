@@ -23,11 +23,43 @@ Backprop = Callable[..., Array]
 
 
 class Param:
-    """A learned array and the gradient of the loss with respect to it, updated in place."""
+    """A learned array and the gradient of the loss with respect to it, updated in place.
+
+    `clear` sets the gradient to zero without writing the zeros: most often the next thing to
+    happen is that a layer writes all of it (`open_grad`), and zeros would only cost time.
+    """
 
     def __init__(self, data: Array):
         self.data = data
         self.grad = np.zeros_like(data)
+
+    @property
+    def grad(self) -> Array:
+        """The gradient, to read and to add to."""
+        self.settle()
+        return self._grad
+
+    @grad.setter
+    def grad(self, array: Array) -> None:
+        self._grad, self._cleared = array, False
+
+    def clear(self) -> None:
+        """Set the gradient to zero."""
+        self._cleared = True
+
+    def settle(self) -> None:
+        """Write the zeros, where nothing else has been written since `clear`."""
+        if self._cleared:
+            self._grad[...] = 0
+            self._cleared = False
+
+    def open_grad(self) -> tuple[Array, bool]:
+        """The gradient's array and whether it counts: to be added to if True, overwritten if not.
+
+        Whoever calls this writes every number.
+        """
+        counts, self._cleared = not self._cleared, False
+        return self._grad, counts
 
     def convert(self, function: Callable[[Array], Array]) -> None:
         """Replace both arrays by function(array): how a model changes its dtype or its device."""
@@ -80,7 +112,7 @@ class Layer:
         return sum(param.data.size for param in self.params())
 
     def zero_grad(self) -> None:
-        """Set every gradient to zero, in place."""
+        """Set every gradient to zero."""
         for param in self.params():
             param.grad[...] = 0
 

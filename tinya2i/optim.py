@@ -10,7 +10,7 @@ from tinya2i.errors import CheckpointError
 from tinya2i.layer import Param
 from tinya2i.threads import in_shares
 
-SLICE_WEIGHT = 4  # a slice is this part of threads.SLICE_BYTES: five arrays are read at a time
+SLICE_WEIGHT = 2  # a slice is this part of threads.SLICE_BYTES: five arrays are read at a time
 ALIGN = 16  # numbers: each parameter starts on a 64-byte cache line, as BLAS likes it
 
 
@@ -60,10 +60,13 @@ class Optimiser:
         def work(parts: Iterable[slice]) -> None:
             for part in parts:
                 self._update(part)
-                self.grad[part] = 0
 
+        for param in self.params:
+            param.settle()
         # A slice of all arrays fits into the cache: one pass over memory, not thirty.
         in_shares(array_module(self.data), len(self.data), SLICE_WEIGHT * self.data.itemsize, work)
+        for param in self.params:
+            param.clear()
 
     def _update(self, part: slice) -> None:
         raise NotImplementedError
@@ -135,9 +138,9 @@ class Adam(Optimiser):
         m *= b1
         m += g
         v *= b2
-        g *= g  # the gradient is cleared after this
-        v += g
-        A = xp.sqrt(v)
+        A = g * g
+        v += A
+        xp.sqrt(v, out=A)
         A += self.eps * scale
         xp.divide(m, A, out=A)
         A *= rate

@@ -32,24 +32,27 @@ def in_shares(
     item_bytes: int,
     work: Callable[[Iterable[slice]], R],
     fixed: bool = False,
+    least: int = 0,
 ) -> list[R]:
     """Call work(slices) once per thread with slices that together cover range(n); the results.
 
-    item_bytes is the scratch memory that one item needs. Each thread takes the next slice when it
-    is done with one, so a thread that wakes late or loses its core for a while does less; which
-    slices one gets is chance. fixed: each gets its own consecutive ones, and results come in their
-    order, so that sums over them are the same every time. Never call it from inside work.
+    item_bytes is the scratch memory that one item needs, least what a slice should need. Each
+    thread takes the next slice when it is done with one, so a thread that wakes late or loses its
+    core for a while does less; which slices one gets is chance. fixed: each gets its own
+    consecutive ones, and results come in their order, so that sums over them are the same every
+    time. Never call it from inside work.
     """
     if xp is not np:
         return [work([slice(0, n)])]
     count = max(1, min(thread_count(), n, n * item_bytes // (SLICE_BYTES // 2)))
+    cut = functools.partial(slices, item_bytes=item_bytes, least=least)
     if count == 1:
-        return [work(slices(0, n, item_bytes))]
+        return [work(cut(0, n))]
     if fixed:
         bounds = [n * i // count for i in range(count + 1)]
-        shares = [slices(*ends, item_bytes) for ends in itertools.pairwise(bounds)]
+        shares = [cut(*ends) for ends in itertools.pairwise(bounds)]
     else:
-        shares = [iter(slices(0, n, item_bytes, -(-n // count)))] * count  # one, used by all
+        shares = [iter(cut(0, n, multiple=count))] * count  # one, used by all
     with _blas().limit(limits=1):
         futures: list[Future[R]] = []
         try:
@@ -76,10 +79,21 @@ def own_cores() -> Iterator[None]:
         yield
 
 
-def slices(start: int, stop: int, item_bytes: int, most: int | None = None) -> list[slice]:
-    """[slice(start, ...), ..., slice(..., stop)] of SLICE_BYTES or so, at most `most` items."""
-    step = max(SLICE_ITEMS, SLICE_BYTES // max(1, item_bytes))
-    step = step if most is None else min(step, most)
+def slices(
+    start: int,
+    stop: int,
+    item_bytes: int,
+    multiple: int = 1,
+    least: int = 0,
+) -> list[slice]:
+    """[slice(start, ...), ..., slice(..., stop)], a multiple of `multiple`, as equal as can be.
+
+    Of SLICE_BYTES or a little less; of `least` if that is more.
+    """
+    n = stop - start
+    most = max(SLICE_ITEMS, max(SLICE_BYTES, least) // max(1, item_bytes))
+    count = -(-n // (most * multiple)) * multiple
+    step = max(1, -(-n // max(1, count)))
     return [slice(i, min(i + step, stop)) for i in range(start, stop, step)]
 
 

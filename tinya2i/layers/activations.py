@@ -10,30 +10,39 @@ class ReLU(Layer):
 
     def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
         xp = array_module(X)
-        Y = ops.elementwise(lambda X: xp.maximum(X, 0), X)
+        Y = ops.elementwise(lambda X, out: xp.maximum(X, 0, out=out), X)
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
-            return ops.elementwise(lambda dY, Y: dY * (Y > 0), dY, Y)
+            return ops.elementwise(lambda dY, Y, out: xp.multiply(dY, Y > 0, out=out), dY, Y)
 
         return Y, backprop
 
 
 class LeakyReLU(Layer):
-    """Y = X where X > 0, else slope * X;  dX = dY where X > 0, else slope * dY"""
+    """Y = max(X, slope * X);  dX = dY where X > 0, else slope * dY        slope in 0..1"""
 
     def __init__(self, slope: float = 0.01):
+        if not 0 <= slope <= 1:
+            raise ValueError(f"LeakyReLU's slope must be between 0 and 1, not {slope}")
         self.slope = float(slope)
 
     def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
         xp = array_module(X)
 
-        def leak(X_or_dY: Array) -> Array:
-            return xp.where(X > 0, X_or_dY, X_or_dY * self.slope)
+        def leak(X: Array, out: Array | None) -> Array:
+            return xp.maximum(X, X * self.slope, out=out)
+
+        def unleak(dY: Array, Y: Array, out: Array | None) -> Array:
+            factor = (Y > 0).astype(dY.dtype)  # 1 or 0; where X > 0, so is Y
+            xp.maximum(factor, self.slope, out=factor)
+            return xp.multiply(dY, factor, out=out)
+
+        Y = ops.elementwise(leak, X)
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
-            return leak(dY)
+            return ops.elementwise(unleak, dY, Y)
 
-        return leak(X), backprop
+        return Y, backprop
 
 
 class Sigmoid(Layer):

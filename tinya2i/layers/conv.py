@@ -43,7 +43,7 @@ class Conv2d(Layer):
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             if accumulate:
                 ops.conv_weight_grad(W.grad, X, dY, *geometry)
-                b.grad += ops.column_sum(dY.reshape(-1, dY.shape[-1]))
+                b.grad += ops.column_sum(dY)
             if not input_grad:
                 return None
             return ops.conv_input_grad(dY, W.data, None, X.shape, *geometry)
@@ -101,7 +101,7 @@ class ConvTranspose2d(Layer):
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             if accumulate:
                 ops.conv_weight_grad(W.grad, dY, X, *geometry)
-                b.grad += ops.column_sum(dY.reshape(-1, dY.shape[-1]))
+                b.grad += ops.column_sum(dY)
             return ops.conv(dY, W.data, None, *geometry) if input_grad else None
 
         shape = (n, *self.output_size(h, w), len(b.data))

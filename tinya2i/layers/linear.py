@@ -26,7 +26,7 @@ class Linear(Layer):
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             if accumulate:
-                ops.add_matmul(W.grad, X.T, dY)
+                ops.add_matmul(*W.open_grad(), X.T, dY)
                 b.grad += ops.column_sum(dY)
             return ops.matmul(dY, W.data.T) if input_grad else None
 

@@ -27,26 +27,42 @@ class BatchNorm2d(Layer):
         xp = array_module(X)
         gamma, beta = self.gamma, self.beta
         M = X.reshape(-1, X.shape[-1])  # rows are samples, columns channels
-        if train:
-            mean, var = self._batch_statistics(M)
-        else:
-            mean, var = self.mean, self.var
+        mean, var = self._batch_statistics(M) if train else (self.mean.copy(), self.var)
         scale = 1 / xp.sqrt(var + self.eps)
-        N = (M - mean) * scale  # normalised: mean 0, variance 1 in each column
+        slope = gamma.data * scale
+
+        def normalise(M: Array, out: Array | None) -> Array:
+            Y = xp.subtract(M, mean, out=out)
+            Y *= slope
+            Y += beta.data
+            return Y
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             dM = dY.reshape(M.shape)
-            dgamma, dbeta = ops.column_sum(dM * N), ops.column_sum(dM)
+            # N = (M - mean) * scale is M normalised: mean 0, variance 1 in each column.
+            dbeta, dgamma = ops.column_sums(lambda dM, M: (dM, (M - mean) * dM), dM, M)
+            dgamma *= scale
             if accumulate:
                 gamma.grad += dgamma
                 beta.grad += dbeta
             if not input_grad:
                 return None
-            if train:  # mean and variance depend on X too: take out what moves them
-                dM = dM - dbeta / len(M) - N * (dgamma / len(M))
-            return (dM * (gamma.data * scale)).reshape(X.shape)
+            if not train:
+                return (dM * slope).reshape(X.shape)
+            per_n, per_row = scale * dgamma / len(M), dbeta / len(M)
 
-        return (N * gamma.data + beta.data).reshape(X.shape), backprop
+            def input_gradient(dM: Array, M: Array, out: Array | None) -> Array:
+                # Mean and variance depend on X too: take out what moves them.
+                N = M - mean
+                N *= per_n
+                N += per_row
+                D = xp.subtract(dM, N, out=out)
+                D *= slope
+                return D
+
+            return ops.elementwise(input_gradient, dM, M).reshape(X.shape)
+
+        return ops.elementwise(normalise, M).reshape(X.shape), backprop
 
     def _batch_statistics(self, M: Array) -> tuple[Array, Array]:
         m = len(M)
@@ -56,7 +72,8 @@ class BatchNorm2d(Layer):
                 "use a larger batch or train=False"
             )
         mean = ops.column_sum(M) / m
-        var = ops.column_sum((M - mean) ** 2) / m
+        (squares,) = ops.column_sums(lambda M: ((M - mean) ** 2,), M)
+        var = squares / m
         self.mean += self.momentum * (mean - self.mean)
         self.var += self.momentum * (var * (m / (m - 1)) - self.var)
         return mean, var

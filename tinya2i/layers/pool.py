@@ -36,20 +36,27 @@ class MaxPool2d(_Pool2d):
     def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
         xp = array_module(X)
         taps = self.taps(X)
-        Y = next(taps).copy()
+        Y = next(taps).copy(order="K")
         for tap in taps:
             xp.maximum(Y, tap, out=Y)
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
-            dX = xp.zeros(X.shape, X.dtype)
+            dX = xp.zeros_like(X)
+
+            disjoint = all(s >= k for s, k in zip(self.stride, self.kernel, strict=True))
 
             def work(parts: Iterable[slice]) -> None:
                 for part in parts:
-                    rest = dY[part]  # what has not found its pixel yet
+                    dy = xp.empty_like(Y[part])  # in Y's order in memory
+                    dy[...] = dY[part]
+                    free = xp.ones_like(dy, dtype=bool)  # windows that have not found their pixel
                     for tap, d_tap in zip(self.taps(X[part]), self.taps(dX[part]), strict=True):
-                        here = rest * (tap == Y[part])
-                        d_tap += here
-                        rest = rest - here
+                        here = (tap == Y[part]) & free
+                        free ^= here
+                        if disjoint:
+                            xp.multiply(dy, here, out=d_tap)
+                        else:
+                            d_tap += dy * here
 
             in_shares(xp, len(X), X[:1].nbytes, work)
             return dX
@@ -68,7 +75,7 @@ class AvgPool2d(_Pool2d):
         share = 1 / (self.kernel[0] * self.kernel[1])
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
-            dX = xp.zeros(X.shape, X.dtype)
+            dX = xp.zeros_like(X)
             for d_tap in self.taps(dX):
                 d_tap += dY * share
             return dX

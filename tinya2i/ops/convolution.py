@@ -11,6 +11,8 @@ The three convolution functions are one linear map and its two adjoints:
 
 A transposed convolution is the same three with the roles of X and Y exchanged; so both of the first
 two can add a bias b to what they return (None: no bias).
+
+Each slice of the batch reads all weights, so it should be no smaller than they are.
 """
 
 from collections.abc import Iterable
@@ -34,7 +36,7 @@ def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, paddin
             if b is not None:
                 Y[part] += b
 
-    in_shares(xp, n, oh * ow * W.shape[0] * X.itemsize, work)
+    in_shares(xp, n, oh * ow * W.shape[0] * X.itemsize, work, least=W.nbytes)
     return Y
 
 
@@ -53,7 +55,7 @@ def conv_input_grad(
             dX[part] = 0 if b is None else b
             add_taps(dX[part], taps, kernel, stride, padding)
 
-    in_shares(xp, n, oh * ow * W.shape[0] * dY.itemsize, work)
+    in_shares(xp, n, oh * ow * W.shape[0] * dY.itemsize, work, least=W.nbytes)
     return dX
 
 
@@ -83,5 +85,6 @@ def conv_weight_grad(
             for part in parts
         )
 
-    for share in in_shares(xp, n, oh * ow * dW.shape[0] * X.itemsize, work, fixed=True):
+    item_bytes = oh * ow * dW.shape[0] * X.itemsize
+    for share in in_shares(xp, n, item_bytes, work, fixed=True, least=dW.nbytes):
         dW += share

@@ -11,16 +11,19 @@ LARGE_BYTES = 4 << 20  # below, waking a second thread takes longer than it save
 
 
 def elementwise(function: Callable[..., Array], *arrays: Array) -> Array:
-    """function(*arrays) of arrays of one shape; large ones in shares of the first axis."""
+    """function(*arrays, out) of arrays of one shape; large ones in shares of the first axis.
+
+    function writes into out and returns it, or makes an array of its own where out is None.
+    """
     X = arrays[0]
     xp = array_module(X)
     if X.nbytes < LARGE_BYTES or xp is not np:
-        return function(*arrays)
-    Y = xp.empty(X.shape, X.dtype)
+        return function(*arrays, None)
+    Y = xp.empty_like(X)  # in the same order in memory
 
     def work(parts: Iterable[slice]) -> None:
         for part in parts:
-            Y[part] = function(*(array[part] for array in arrays))
+            function(*(array[part] for array in arrays), Y[part])
 
     in_shares(xp, len(X), X[:1].nbytes, work)
     return Y

@@ -1,9 +1,10 @@
 """Matrix products in shares of memory and cores."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from tinya2i import kernels
 from tinya2i.backend import Array, array_module
 from tinya2i.threads import SLICE_BYTES, in_shares
 
@@ -25,20 +26,45 @@ def matmul(A: Array, B: Array) -> Array:
     return Y
 
 
-def add_matmul(out: Array, A: Array, B: Array) -> None:
-    """out += A @ B, in place, a block of rows at a time, so that the product stays in cache."""
+def add_matmul(out: Array, add: bool, A: Array, B: Array) -> None:
+    """out += A @ B in place, or where add is False out = A @ B; a block of rows at a time."""
+    xp = array_module(A)
 
     def work(parts: Iterable[slice]) -> None:
         for rows in parts:
-            out[rows] += A[rows] @ B
+            if add:
+                out[rows] += A[rows] @ B
+            else:
+                xp.matmul(A[rows], B, out=out[rows])
 
-    in_shares(array_module(A), len(out), max(1, out[:1].nbytes // 4), work)
+    in_shares(xp, len(out), max(1, out[:1].nbytes // 4), work)
 
 
 def column_sum(X: Array) -> Array:
-    """X.sum(axis=0) of a matrix, as a product with ones.
+    """The sum over all axes but the last: X (..., c) -> (c,), as a product with ones.
 
-    BLAS sums in blocks: faster, and in float32 more accurate, than adding up the rows one by one,
-    which is what both NumPy and CuPy do along the first axis.
+    BLAS sums in blocks, which is faster and in float32 more accurate than adding up the rows one
+    by one, as both NumPy and CuPy do along the first axis.
     """
+    if kernels.usable(X):
+        return kernels.column_sum(X)
+    if array_module(X) is np and X.ndim > 2 and not X.flags.c_contiguous:
+        return X.sum(axis=tuple(range(X.ndim - 1)))  # quick where the batch is innermost in memory
+    X = X.reshape(-1, X.shape[-1])
     return array_module(X).ones(len(X), X.dtype) @ X
+
+
+def column_sums(function: Callable[..., tuple[Array, ...]], *arrays: Array) -> list[Array]:
+    """[column_sum(A), ...] of matrices (A, ...) = function(*arrays), made a slice at a time."""
+    X = arrays[0]
+    xp = array_module(X)
+
+    def work(parts: Iterable[slice]) -> list[Array]:
+        sums = [
+            [column_sum(A) for A in function(*(array[part] for array in arrays))]
+            for part in list(parts) or [slice(0)]  # of an empty batch: zeros
+        ]
+        return [sum(column) for column in zip(*sums, strict=True)]
+
+    shares = in_shares(xp, len(X), X[:1].nbytes, work, fixed=True)
+    return [sum(column) for column in zip(*shares, strict=True)]

@@ -1,5 +1,6 @@
 """Windows of images, as a view, as a matrix, and added back."""
 
+from tinya2i import kernels
 from tinya2i.backend import Array, array_module
 
 Pair = tuple[int, int]
@@ -44,6 +45,8 @@ def windows(X: Array, kernel: Pair, stride: Pair) -> Array:
 
 def im2col(X: Array, kernel: Pair, stride: Pair, padding: Pair) -> Array:
     """Every window of X as a row: (n*oh*ow, kh*kw*c), columns in the order kh, kw, c."""
+    if kernels.usable(X):
+        return kernels.im2col(X, kernel, stride, padding)
     V = windows(pad(X, padding), kernel, stride)
     n, oh, ow, kh, kw, c = V.shape
     if c > 1:
@@ -58,6 +61,8 @@ def col2im(cols: Array, shape: tuple[int, ...], kernel: Pair, stride: Pair, padd
 
     cols (n*oh*ow, kh*kw*c) -> image of the given shape (n, h, w, c).
     """
+    if kernels.usable(cols):
+        return kernels.col2im(cols, shape, kernel, stride, padding)
     X = array_module(cols).zeros(shape, cols.dtype)
     taps = cols.reshape(len(cols), kernel[0] * kernel[1], shape[-1]).swapaxes(0, 1)
     add_taps(X, taps, kernel, stride, padding)

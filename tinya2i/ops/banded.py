@@ -1,0 +1,149 @@
+"""Convolution for images with few channels: a few outputs of a row at a time.
+
+With c_out = 6 a product im2col(X) @ W has 6 columns, too few for BLAS, and im2col copies windows in
+runs of kw*c_in numbers, too short for a fast copy. Here a window is as wide as `tile` outputs of a
+row need, and its product with a banded matrix B (a block Toeplitz matrix: W again for each output,
+moved by one step, zeros elsewhere) gives all of them. This is more arithmetic, and yet faster.
+
+Pictures are stored with the batch as the last axis, (h, w, c, n), so that everything is done in
+runs of n numbers: results have the usual shape (n, h, w, c), as a view. Functions of every element
+keep that order in memory without knowing it.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tinya2i.backend import Array
+from tinya2i.ops.windows import Pair, out_size
+from tinya2i.threads import in_shares
+
+MOST_CHANNELS = 16
+MOST_TILE = 7  # outputs: with more, the products with zeros take longer than all the rest
+
+
+def pays(c_in: int, c_out: int, width: int, kernel: Pair) -> bool:
+    """Whether this module is faster than `convolution`, for a row of `width` outputs."""
+    return max(c_in, c_out) <= MOST_CHANNELS and kernel[1] > 1 and tile(width) > 1
+
+
+def tile(width: int) -> int:
+    """How many outputs of a row are computed in one product: a divisor of width."""
+    return max(t for t in range(1, MOST_TILE + 1) if width % t == 0)
+
+
+def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
+    """Y = im2col(X) @ W + b: X (n, h, w, c_in), W (kh*kw*c_in, c_out) -> Y (n, oh, ow, c_out)."""
+    n, h, w, _ = X.shape
+    oh, ow = (out_size(*sizes) for sizes in zip((h, w), kernel, stride, padding, strict=True))
+    Y = np.empty((oh, ow // tile(ow), tile(ow) * W.shape[1], n), X.dtype)
+    B = matrix(W, tile(ow), kernel, stride[1])
+
+    def work(parts: Iterable[slice]) -> None:
+        for part in parts:
+            cols = _columns(_batch_last(X[part], padding), kernel, stride, oh, ow)
+            np.matmul(B.T, cols, out=Y[..., part])
+            if b is not None:
+                Y[..., part] += np.tile(b, tile(ow))[:, None]
+
+    in_shares(np, n, Y[..., :1].nbytes, work)
+    return Y.reshape(oh, ow, W.shape[1], n).transpose(3, 0, 1, 2)
+
+
+def conv_input_grad(
+    dY: Array, W: Array, b: Array | None, shape: tuple[int, ...], kernel: Pair, stride: Pair,
+    padding: Pair,
+) -> Array:  # fmt: skip
+    """dX = col2im(dY @ W.T) + b, of the given shape (n, h, w, c_in)."""
+    (n, h, w, c), (ph, pw) = shape, padding
+    ow = dY.shape[2]
+    dX = np.empty((h, w, c, n), dY.dtype)
+    B = matrix(W, tile(ow), kernel, stride[1])
+
+    def work(parts: Iterable[slice]) -> None:
+        for part in parts:
+            P = np.zeros((h + 2 * ph, w + 2 * pw, c, dY[part].shape[0]), dY.dtype)
+            _add_columns(P, np.matmul(B, _tiles(dY[part])), kernel, stride, ow)
+            bias = 0 if b is None else b[:, None]
+            np.add(P[ph : ph + h, pw : pw + w], bias, out=dX[..., part])
+
+    in_shares(np, n, dX[..., :1].nbytes, work)
+    return dX.transpose(3, 0, 1, 2)
+
+
+def conv_weight_grad(
+    dW: Array, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
+) -> None:
+    """dW += im2col(X).T @ dY, in place: dW (kh*kw*c_in, c_out)."""
+    oh, ow = dY.shape[1:3]
+
+    def work(parts: Iterable[slice]) -> Array:
+        dB = np.zeros_like(matrix(dW, tile(ow), kernel, stride[1]))
+        for part in parts:
+            cols = _columns(_batch_last(X[part], padding), kernel, stride, oh, ow)
+            dB += np.matmul(cols, _tiles(dY[part]).swapaxes(2, 3)).sum(axis=(0, 1))
+        return dB
+
+    for dB in in_shares(np, len(X), dY[:1].nbytes, work, fixed=True):
+        add_matrix_grad(dW, dB, tile(ow), kernel, stride[1])
+
+
+def matrix(W: Array, tile: int, kernel: Pair, stride: int) -> Array:
+    """B (kh*width*c_in, tile*c_out): W once for each output; width pixels see all of them."""
+    taps = W.reshape(*kernel, -1, W.shape[1])
+    B = np.zeros(
+        (kernel[0], _width(tile, kernel, stride), taps.shape[2], tile, W.shape[1]), W.dtype
+    )
+    for t in range(tile):
+        B[:, t * stride : t * stride + kernel[1], :, t] = taps
+    return B.reshape(-1, tile * W.shape[1])
+
+
+def add_matrix_grad(dW: Array, dB: Array, tile: int, kernel: Pair, stride: int) -> None:
+    """dW += dB summed over all places at which `matrix` puts W, in place."""
+    taps = dW.reshape(*kernel, -1, dW.shape[1])
+    dB = dB.reshape(kernel[0], _width(tile, kernel, stride), -1, tile, dW.shape[1])
+    for t in range(tile):
+        taps += dB[:, t * stride : t * stride + kernel[1], :, t]
+
+
+def _width(tile: int, kernel: Pair, stride: int) -> int:
+    return (tile - 1) * stride + kernel[1]
+
+
+def _batch_last(X: Array, padding: Pair) -> Array:
+    """X (n, h, w, c) as (h + 2ph, w + 2pw, c, n) with runs of n numbers, zeros around."""
+    X, (ph, pw) = X.transpose(1, 2, 3, 0), padding
+    if ph == 0 and pw == 0:
+        return X if X.strides[3] == X.itemsize else np.ascontiguousarray(X)
+    h, w, c, n = X.shape
+    P = np.zeros((h + 2 * ph, w + 2 * pw, c, n), X.dtype)
+    P[ph : ph + h, pw : pw + w] = X
+    return P
+
+
+def _columns(P: Array, kernel: Pair, stride: Pair, oh: int, ow: int) -> Array:
+    """The windows of all tiles: (oh, ow // tile, kh*width*c, n)."""
+    (kh, _), (sh, sw), t = kernel, stride, tile(ow)
+    row, pixel, channel, item = P.strides
+    shape = (oh, ow // t, kh, _width(t, kernel, sw), *P.shape[2:])
+    strides = (row * sh, pixel * sw * t, row, pixel, channel, item)
+    V = np.lib.stride_tricks.as_strided(P, shape, strides, writeable=False)
+    return V.reshape(oh, ow // t, -1, P.shape[-1])
+
+
+def _tiles(dY: Array) -> Array:
+    """dY (n, oh, ow, c_out) as (oh, ow // tile, tile*c_out, n)."""
+    n, oh, ow, c = dY.shape
+    return _batch_last(dY, (0, 0)).reshape(oh, ow // tile(ow), tile(ow) * c, n)
+
+
+def _add_columns(P: Array, cols: Array, kernel: Pair, stride: Pair, ow: int) -> None:
+    """The adjoint of `_columns`: P += each window where it was copied from, in place."""
+    oh, tiles, _, n = cols.shape
+    windows = cols.reshape(oh, tiles, kernel[0], -1, P.shape[2], n)
+    for j in range(tiles):
+        x = j * tile(ow) * stride[1]
+        for i in range(kernel[0]):
+            rows = slice(i, i + oh * stride[0], stride[0])
+            P[rows, x : x + windows.shape[3]] += windows[:, j, i]
