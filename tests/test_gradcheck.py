@@ -7,7 +7,7 @@ from tinya2i import gradcheck, layers, losses, optim
 from tinya2i.gradcheck import __main__ as program
 from tinya2i.gradcheck import cases, check, consistent, mutants, values
 from tinya2i.gradcheck.check import TOLERANCE
-from tinya2i.gradcheck.kinds import LayerCase, LossCase, spread
+from tinya2i.gradcheck.kinds import LayerCase, LossCase, idle, spread
 from tinya2i.layer import Layer, Sequential
 
 BY_NAME = {case.name: case for case in cases.LAYERS}
@@ -26,6 +26,7 @@ ASKED_FOR = {
     "kernel flipped",
     "bias summed over one sample only",
     "KL without the half",
+    "D steps before the generator's pass",
 }
 ASKED_FOR_BY_VALUE = {
     "exp(logvar) for exp(logvar / 2)",
@@ -60,12 +61,29 @@ def test_every_loss(case, seed):
     assert worst(case.run(seed)) < TOLERANCE / 10
 
 
-@pytest.mark.parametrize("case", cases.MODELS)
-def test_every_model(case):
-    errors = case.run(True)
+@pytest.mark.parametrize(
+    ("case", "train"), [(case, train) for case in cases.MODELS for train in case.modes]
+)
+def test_every_model(case, train):
+    errors = case.run(train)
     assert worst(errors) < TOLERANCE
-    names = {name for name, _ in case.make(np.random.default_rng(0)).named_params()}
+    model = case.make(np.random.default_rng(0))
+    names = {name for name, _ in model.named_params()} - (set(idle(model)) if train else set())
     assert errors.keys() == names | {"X"}
+
+
+def test_only_biases_before_batch_norm_are_left_out_in_training():
+    """Nothing depends on them there: to the check, rounding errors are wrong gradients."""
+    rng = np.random.default_rng(0)
+    normed = Sequential(layers.Linear(3, 4, rng), layers.BatchNorm1d(4), layers.Tanh())
+    case = LayerCase("normed", lambda r: normed, (5, 3))
+    assert case.run(True).keys() == {"X", "0.W", "1.gamma", "1.beta"}
+    assert case.run(False).keys() == {"X", "0.W", "0.b", "1.gamma", "1.beta"}
+    assert worst(case.run(True)) < TOLERANCE
+    assert gradcheck.check_layer(normed, rng.standard_normal((5, 3)))["0.b"] > TOLERANCE
+    apart = Sequential(layers.Linear(3, 4, rng), layers.Tanh(), layers.BatchNorm1d(4))
+    assert [*idle(apart)] == []
+    assert [*idle(Sequential(normed, layers.Tanh()))] == ["0.0.b"]
 
 
 def test_the_table_reaches_every_layer_loss_and_model():
@@ -77,6 +95,7 @@ def test_the_table_reaches_every_layer_loss_and_model():
     titles = [what for what, _ in cases.rows()]
     assert len(set(titles)) == len(titles)
     assert {"LeNet5", "Autoencoder", "VAE"} <= set(titles)
+    assert {f"VAE-GAN's {part}" for part in ("encoder", "decoder", "discriminator")} <= set(titles)
     for kind in layers.__all__:
         rows = [case for case in cases.LAYERS if case.name.startswith(kind)]
         assert any(case.alone for case in rows), kind

@@ -20,24 +20,25 @@ class Pass:
     """A batch goes once through a network and back; which gradients the way back computes.
 
     item is the shape of one input. input_grad=False is the first layer's saving: nobody asks how
-    the loss changes with the data.
+    the loss changes with the data. forward=False: a second way back of a pass that is counted.
     """
 
     network: Sequential
     item: Shape
+    forward: bool = True
     weight_grad: bool = True
     input_grad: bool = True
 
 
 def step_flops(passes: Iterable[Pass], n: int) -> int:
-    """sum over passes and layers of n * product * (1 + [weight gradient] + [input gradient])
+    """sum over passes and layers of n * product * ([forward] + [weight grad] + [input grad])
 
     Each of the three has as many multiplications and additions as the others.
     """
     total = 0
     for way in passes:
         for i, (layer, item_in, item_out) in enumerate(shapes(way.network, way.item)):
-            products = 1 + way.weight_grad + (way.input_grad or i > 0)
+            products = way.forward + way.weight_grad + (way.input_grad or i > 0)
             total += n * products * forward_flops(layer, item_in, item_out)
     return total
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tinya2i import layers
+from tinya2i.benchmark import pytorch_vaegan
 from tinya2i.benchmark.flops import Pass, shapes
 from tinya2i.benchmark.steps import Batch
 from tinya2i.layer import Layer
@@ -78,7 +79,42 @@ def vae(batch: Batch, how: Configuration) -> Theirs:
     return training([encoder, decoder], loss, how)
 
 
-STEPS = {"lenet5": lenet5, "vae": vae}
+def vaegan(batch: Batch, how: Configuration) -> Theirs:
+    """The VAE-GAN on its two players' losses, gradients of both at the same weights.
+
+    The usual loop runs the discriminator a third time, for the generator. Going back twice through
+    its pass on the fake, each time for one player's weights alone, is less work.
+    """
+    X, T, noise = tensors(batch, how)
+    networks = nn.ModuleList(pytorch_vaegan.networks()).to(memory_format=how.layout)
+    encoder, decoder, discriminator = networks
+    judges, draws = [*discriminator.parameters()], [*encoder.parameters(), *decoder.parameters()]
+    adams = [
+        torch.optim.Adam(params, lr=2e-4, betas=(0.5, 0.999), fused=how.fused)
+        for params in (judges, draws)
+    ]
+    bce = F.binary_cross_entropy_with_logits
+
+    def step() -> torch.Tensor:
+        mu, logvar = encoder(X).chunk(2, dim=1)
+        Z = decoder(mu + torch.exp(logvar / 2) * noise)
+        real, fake = discriminator(T), discriminator(torch.sigmoid(Z))
+        of_judge = bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake))
+        kl = (mu**2 + logvar.exp() - 1 - logvar).sum()
+        reconstruction = bce(Z, T, reduction="sum")
+        of_hand = bce(fake, torch.ones_like(fake)) + (0.2 * reconstruction + 0.25 * kl) / len(X)
+        for adam in adams:
+            adam.zero_grad()
+        of_judge.backward(inputs=judges, retain_graph=True)
+        of_hand.backward(inputs=draws)
+        for adam in adams:
+            adam.step()
+        return (of_judge + of_hand).detach()
+
+    return Theirs(step, networks)
+
+
+STEPS = {"lenet5": lenet5, "vae": vae, "vaegan": vaegan}
 
 
 def training(

@@ -8,7 +8,7 @@ import numpy as np
 from tinya2i import models
 from tinya2i.backend import Array
 from tinya2i.benchmark.flops import Pass
-from tinya2i.models import lenet5, vae
+from tinya2i.models import lenet5, vae, vaegan
 from tinya2i.optim import Adam
 
 Batch = tuple[np.ndarray, ...]
@@ -69,7 +69,30 @@ def _vae(batch: Batch) -> Ours:
     )
 
 
+def _vaegan(batch: Batch) -> Ours:
+    model, picture = models.VAEGAN(), (28, 28, 1)
+    adams = vaegan.optimisers(model)
+
+    def step() -> Array:
+        values = vaegan.train_step(model, *adams, *batch)
+        return values["discriminator"] + values["generator"]
+
+    fake = Pass(model.discriminator, picture, input_grad=False)
+    through_it = Pass(model.discriminator, picture, forward=False, weight_grad=False)
+    return Ours(
+        step=step,
+        passes=[
+            Pass(model.encoder, (48, 48, 1), input_grad=False),
+            Pass(model.decoder, (models.networks.LATENT,)),
+            Pass(model.discriminator, picture, input_grad=False),  # real
+            fake,
+            through_it,
+        ],
+    )
+
+
 STEPS = {
     "lenet5": Step(_digits, _lenet5),
     "vae": Step(_sounds_pictures_noise, _vae),
+    "vaegan": Step(_sounds_pictures_noise, _vaegan),
 }

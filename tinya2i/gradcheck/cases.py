@@ -6,6 +6,7 @@ import numpy as np
 
 from tinya2i import losses, models
 from tinya2i.backend import Array
+from tinya2i.gradcheck import players
 from tinya2i.gradcheck.kinds import Errors, LayerCase, LossCase
 from tinya2i.layer import Layer, Sequential
 from tinya2i.layers import (
@@ -25,6 +26,7 @@ from tinya2i.layers import (
     Softmax,
     Tanh,
 )
+from tinya2i.models.networks import LATENT
 
 
 def _mask(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Array]:
@@ -32,7 +34,7 @@ def _mask(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Array]:
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Array]:
-    return {"noise": rng.standard_normal((shape[0], models.networks.LATENT))}
+    return {"noise": rng.standard_normal((shape[0], LATENT))}
 
 
 def _small_net(rng: np.random.Generator) -> Layer:
@@ -53,8 +55,8 @@ class LinearVAE(models.VAE):
     """The VAE's own algebra, with one matrix for each of its halves."""
 
     def __init__(self, rng: np.random.Generator):
-        self.encoder = Linear(6, 2 * models.networks.LATENT, rng)
-        self.decoder = Linear(models.networks.LATENT, 5, rng)
+        self.encoder = Linear(6, 2 * LATENT, rng)
+        self.decoder = Linear(LATENT, 5, rng)
 
 
 LAYERS = [
@@ -101,6 +103,20 @@ LAYERS = [
 ]
 
 _LARGE = {"modes": (True,), "alone": (), "most": 1}  # no layer in these models knows modes
+# Batches of four: two values, normalised, are -1 and 1, whatever they were.
+_VAEGAN_PARTS = {
+    "encoder": (4, 48, 48, 1),
+    "decoder": (4, LATENT),
+    "discriminator": (4, 28, 28, 1),
+}
+
+
+def _vaegan_part(part: str, shape: tuple[int, ...]) -> LayerCase:
+    def make(rng: np.random.Generator) -> Layer:
+        return getattr(models.VAEGAN(rng=rng), part)
+
+    return LayerCase(f"VAE-GAN's {part}", make, shape, alone=(False,), most=1)
+
 
 MODELS = [
     LayerCase("LeNet5", lambda r: models.LeNet5(r), (2, 28, 28, 1), **_LARGE),
@@ -113,6 +129,7 @@ MODELS = [
         extra=_noise,
         **_LARGE,
     ),
+    *(_vaegan_part(*row) for row in _VAEGAN_PARTS.items()),
 ]
 
 
@@ -144,3 +161,4 @@ def rows() -> Iterator[tuple[str, Callable[[], Errors]]]:
             yield f"{case.name}, batch of 1", lambda case=case: case.run_modes(case.alone, n=1)
     for case in LOSSES:
         yield case.name, case.run
+    yield from players.rows()

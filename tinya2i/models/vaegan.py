@@ -1,0 +1,161 @@
+"""The audio-to-image VAE-GAN (Zelaszczyk and Mandziuk 2021): a VAE whose pictures are judged.
+
+Two players. The discriminator D learns to tell pictures T of the data set from fakes Y:
+
+    L_D = -log D(T) - log(1 - D(Y)),        Y = sigmoid(decoder(z))
+
+The generator, encoder and decoder together, learns to draw fakes that pass (the non-saturating
+loss of Goodfellow et al. 2014), and, so that they follow the sound, to draw T:
+
+    L_G = -log D(Y) + alpha * reconstruction + beta * KL
+
+                             its gradient reaches
+    -log D(T)                D
+    -log(1 - D(Y))           D
+    -log D(Y)                decoder and encoder, through D, whose weights it leaves alone
+    reconstruction (Y, T)    decoder, encoder
+    KL                       encoder
+
+alpha = beta = 0 is the plain GAN. It need not listen: D sees no sound, so L_D and -log D(Y) are
+the same for any assignment of the same pictures to the sounds.
+
+All gradients are taken at the same weights; only then do both step. D's BatchNorm sees T and Y in
+two passes, each normalised by its own statistics. Its running statistics, which nothing here
+reads, move twice a step, first towards T's, then towards Y's. A loop that runs D a third time for
+the generator, as DCGAN's does, moves them towards Y's twice, and is otherwise the same.
+"""
+
+import numpy as np
+
+from tinya2i import init, losses, ops
+from tinya2i.backend import Array, array_module
+from tinya2i.layer import Backprop, Layer
+from tinya2i.models import convnets
+from tinya2i.models.vae import VAE
+from tinya2i.optim import Adam, Optimiser
+
+ADVERSARIAL = ("non-saturating", "saturating")
+
+
+class VAEGAN(VAE):
+    """The VAE's z and Z, from convolutions alone, and V = discriminator(Y)
+
+    X (n, 48, 48, 1), noise (n, 64)  ->  logits Z (n, 28, 28, 1), mu, logvar (n, 64)
+    Y (n, 28, 28, 1) in 0..1  ->  V (n, 1, 1, 1), logits of "real"
+
+    arch: which layers have BatchNorm, a key of `convnets.ARCHITECTURES`. "talk" is behind every
+    convolution but the decoder's and the discriminator's first: the talk's 7,909,382 parameters.
+    "b" has as many: without it on mu, logvar and the decoder's first. "bare" is "talk" without it
+    on the two outputs of one channel (7,909,378), "hidden" has it behind every hidden layer and no
+    output (7,910,402). ValueError for another arch, and, in training, for a batch of one, which
+    has no variance.
+    """
+
+    def __init__(
+        self,
+        arch: str = "talk",
+        rng: np.random.Generator | None = None,
+        weights: init.Init = init.dcgan,
+    ):
+        if arch not in convnets.ARCHITECTURES:
+            raise ValueError(f"no arch {arch!r}; there are {[*convnets.ARCHITECTURES]}")
+        rng = np.random.default_rng(0) if rng is None else rng
+        blocks = convnets.Blocks(rng, weights, convnets.ARCHITECTURES[arch])
+        self.encoder = convnets.audio_encoder(blocks)
+        self.decoder = convnets.image_decoder(blocks)
+        self.discriminator = convnets.discriminator(blocks)
+
+
+def optimisers(
+    model: VAEGAN, lr: float = 2e-4, betas: tuple[float, float] = (0.5, 0.999)
+) -> tuple[Adam, Adam]:
+    """(adam_d, adam_g): the discriminator's, and that of encoder and decoder.
+
+    lr is the talk's; a first beta of 0.5 is DCGAN's (Radford et al. 2016, section 4).
+    """
+    generator = [*model.encoder.params(), *model.decoder.params()]
+    return Adam(model.discriminator.params(), lr, betas), Adam(generator, lr, betas)
+
+
+def train_step(
+    model: VAEGAN,
+    adam_d: Optimiser,
+    adam_g: Optimiser,
+    X: Array,
+    T: Array,
+    noise: Array,
+    alpha: float = 0.2,
+    beta: float = 0.5,
+    adversarial: str = "non-saturating",
+) -> dict[str, Array]:
+    """One step of both players on sounds X, pictures T (n, 28, 28, 1) in 0..1; see `gradients`."""
+    values = gradients(model, X, T, noise, alpha, beta, adversarial)
+    adam_d.step()
+    adam_g.step()
+    return values
+
+
+def gradients(
+    model: VAEGAN,
+    X: Array,
+    T: Array,
+    noise: Array,
+    alpha: float = 0.2,
+    beta: float = 0.5,
+    adversarial: str = "non-saturating",
+) -> dict[str, Array]:
+    """Adds dL_D to the discriminator's gradients, dL_G to those of encoder and decoder.
+
+    reconstruction (binary cross-entropy) and kl are summed over pixels or latents and averaged over
+    the batch. adversarial="saturating" is the minimax game's log(1 - D(Y)) in place of -log D(Y).
+    Returns 0-d arrays: "discriminator" (L_D), "generator" (L_G) and its "adversarial",
+    "reconstruction" and "kl"; and the means of D's verdicts, "d_real" and "d_fake": 1 and 0 where D
+    has won, both 1/2 where it cannot tell.
+    """
+    (Z, mu, logvar), back_generator = model.forward(X, noise)
+    Y = ops.sigmoid(Z)
+    judged, dY = _judge(model.discriminator, T, Y, adversarial)
+    reconstruction, dZ = losses.bce_with_logits(Z, T)
+    kl, dmu, dlogvar = losses.gaussian_kl(mu, logvar)
+    dZ = dY * Y * (1 - Y) + alpha * dZ
+    back_generator(dZ, beta * dmu, beta * dlogvar, input_grad=False)
+    generator = judged["adversarial"] + alpha * reconstruction + beta * kl
+    return {**judged, "generator": generator, "reconstruction": reconstruction, "kl": kl}
+
+
+def _judge(discriminator: Layer, T: Array, Y: Array, kind: str) -> tuple[dict[str, Array], Array]:
+    """(losses and verdicts, dY) after D has the gradients of L_D; dY is for the generator.
+
+    A function of its own, so that the memory of D's passes is free when it returns.
+    """
+    V_real, real, _ = _learn(discriminator, T, 1)
+    V_fake, fake, back_fake = _learn(discriminator, Y, 0)
+    fool, dV = _adversarial(V_fake, kind)
+    dY = back_fake(dV, accumulate=False)  # only passes through D: nothing for D in it
+    values = {"discriminator": real + fake, "adversarial": fool}
+    for name, V in (("d_real", V_real), ("d_fake", V_fake)):
+        values[name] = ops.sigmoid(V).mean()
+    return values, dY
+
+
+def _learn(discriminator: Layer, Y: Array, label: int) -> tuple[Array, Array, Backprop]:
+    """(logits, loss, backprop) of D on pictures Y, after D has its gradients of that loss."""
+    V, backprop = discriminator.forward(Y)
+    value, dV = _against(V, label)
+    backprop(dV, input_grad=False)
+    return V, value, backprop
+
+
+def _against(V: Array, label: int) -> tuple[Array, Array]:
+    """-log D for label 1, -log(1 - D) for label 0, D = sigmoid(V); and the gradient of V."""
+    return losses.bce_with_logits(V, array_module(V).full_like(V, label))
+
+
+def _adversarial(V: Array, kind: str) -> tuple[Array, Array]:
+    """What the generator pays for verdicts V on its fakes, and the gradient of V."""
+    if kind == "non-saturating":
+        return _against(V, 1)
+    if kind == "saturating":
+        value, dV = _against(V, 0)
+        return -value, -dV
+    raise ValueError(f"no adversarial loss {kind!r}; there are {[*ADVERSARIAL]}")
