@@ -1,73 +1,98 @@
-"""Time the training steps of our models against PyTorch's, on this machine's CPU.
+"""Time our training steps against PyTorch's and our features against librosa's, on this CPU.
 
 python examples/benchmark.py                             about two minutes
 python examples/benchmark.py --steps vae --rounds 20
 python examples/benchmark.py --json docs/results/cpu.json
+python examples/benchmark.py --features                  sound, data, one picture: a minute
+python examples/benchmark.py --growth --plot growth.png  over batch and threads: ten minutes
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tinya2i import cli
 
+ROUNDS = {"steps": 8, "features": 5, "growth": 2}
+SETTINGS = {
+    "steps": ("batch_size", "rounds", "calls"),
+    "features": ("rounds",),
+    "growth": ("batch_size", "rounds", "calls"),
+}
+
 
 def main() -> None:
-    args = parser().parse_args()
+    args = parse()
 
-    from tinya2i.benchmark import compare, report, timing
+    from tinya2i.benchmark import growth, report, timing
+    from tinya2i.files import plain
     from tinya2i.progress import Progress
 
-    if args.json:
-        check_place(Path(args.json))
+    for flag in ("json", "plot"):
+        if given := getattr(args, flag):
+            check_place(flag, Path(given))
     progress = Progress(args.quiet)
     timing.set_threads(args.threads)
     progress.update("the machine's sgemm rate")
     rate = timing.sgemm_rate(args.squares)
     results = {
         **report.surroundings(rate),
-        "settings": {key: getattr(args, key) for key in ("batch_size", "rounds", "calls")},
-        "steps": {},
+        "settings": {key: getattr(args, key) for key in SETTINGS[args.what]},
+        args.what: measured(args, rate, progress.update),
     }
-    for name in args.steps:
-        results["steps"][name] = compare.compare(
-            name, args.batch_size, args.rounds, args.calls, rate,
-            lambda text, name=name: progress.update(f"{name}  {text}"),
-        )  # fmt: skip
     progress.line("")
     print(report.table(results))
     if args.json:
-        write(Path(args.json), results)
+        text = json.dumps(plain(results), indent=2) + "\n"
+        write("json", args.json, lambda part: part.write_text(text, encoding="utf-8"))
+    if args.plot:
+        write("plot", args.plot, lambda part: growth.plot(results["growth"], part))
 
 
-def check_place(path: Path) -> None:
+def measured(args: argparse.Namespace, rate: float, announce: Callable[[str], None]) -> Any:
+    """What --features, --growth or neither of them asks for."""
+    from tinya2i.benchmark import compare, features, growth
+
+    if args.what == "features":
+        return features.measure(args.rounds, args.clips, announce)
+    rest = (args.rounds, args.calls)
+    if args.what == "growth":
+        return growth.measure(args.steps, args.batch_sizes, args.batch_size, *rest, announce)
+    return {
+        name: compare.compare(
+            name, args.batch_size, *rest, rate, lambda text, name=name: announce(f"{name}  {text}")
+        )
+        for name in args.steps
+    }
+
+
+def check_place(flag: str, path: Path) -> None:
     """RunError where no file can be put: minutes before it is written."""
     from tinya2i.errors import RunError
 
     if not path.absolute().parent.is_dir():
-        raise RunError(f"--json {path}: make the folder first")
+        raise RunError(f"--{flag} {path}: make the folder first")
     if path.is_dir():
-        raise RunError(f"--json {path} is a folder: name a file in it")
+        raise RunError(f"--{flag} {path} is a folder: name a file in it")
 
 
-def write(path: Path, results: dict[str, Any]) -> None:
-    """The results as JSON, whole or not at all."""
+def write(flag: str, path: str, put: Callable[[Path], object]) -> None:
+    """The file that `put` writes, whole or not at all."""
     from tinya2i.errors import RunError
-    from tinya2i.files import plain, replacing
+    from tinya2i.files import replacing
 
     try:
         with replacing(path) as part:
-            part.write_text(json.dumps(plain(results), indent=2) + "\n", encoding="utf-8")
+            put(part)
     except OSError as error:
-        raise RunError(f"--json {path}: cannot be written ({error})") from error
+        raise RunError(f"--{flag} {path}: cannot be written ({error})") from error
 
 
-def parser() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(
-        description="Time our training steps against PyTorch's, in turn in one process.",
-        allow_abbrev=False,
-    )
+def parse() -> argparse.Namespace:
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    modes(flags)
     add, natural = flags.add_argument, cli.integer(1)
     add(
         "--steps",
@@ -79,13 +104,8 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--batch-size", type=natural, default=128, metavar="N", help="examples a step (%(default)s)"
     )
-    add(
-        "--rounds",
-        type=natural,
-        default=8,
-        metavar="N",
-        help="turns of each contender (%(default)s)",
-    )
+    add("--rounds", type=natural, metavar="N",
+        help="turns of each contender (8; --features 5, --growth 2)")  # fmt: skip
     add(
         "--calls",
         type=natural,
@@ -97,7 +117,27 @@ def parser() -> argparse.ArgumentParser:
         help="sizes of the square products that measure the machine (%(default)s)")  # fmt: skip
     add("--json", metavar="FILE", help="write all numbers there, too")
     add("--quiet", action="store_true", help="no progress, only the table")
-    return flags
+    args = flags.parse_args()
+    args.rounds = args.rounds or ROUNDS[args.what]
+    if args.plot and args.what != "growth":
+        flags.error("--plot draws what --growth measures: add --growth")
+    return args
+
+
+def modes(flags: argparse.ArgumentParser) -> None:
+    """Flags for what is measured instead of the steps at one batch size."""
+    flags.set_defaults(what="steps")
+    what, natural = flags.add_mutually_exclusive_group(), cli.integer(1)
+    for name, text in (
+        ("features", "log-mel of many files against librosa, the mix's start, one picture"),
+        ("growth", "steps over batch sizes at all threads, over threads at --batch-size"),
+    ):
+        what.add_argument(f"--{name}", dest="what", action="store_const", const=name, help=text)
+    add = flags.add_argument
+    add("--clips", type=natural, metavar="N", help="for --features: at most so many (all)")
+    add("--batch-sizes", type=sizes, default="1,4,16,64,128,256,512,1024", metavar="N,M",
+        help="for --growth (%(default)s)")  # fmt: skip
+    add("--plot", metavar="FILE", help="for --growth: draw it there, as PNG")
 
 
 def steps(text: str) -> list[str]:

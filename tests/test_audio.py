@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinya2i import audio
+from tinya2i import audio, threads
 from tinya2i.audio import cache
 from tinya2i.errors import AudioError
 
@@ -227,6 +227,18 @@ def test_shape_range_and_determinism(waves, settings):
     np.testing.assert_array_equal(audio.log_mel(iter(waves), settings), X)
     alone = np.stack([audio.log_mel([wave], settings)[0] for wave in waves])
     np.testing.assert_allclose(alone, X, rtol=0, atol=1e-6)
+
+
+@BOTH
+def test_the_number_of_threads_changes_nothing(waves, settings, monkeypatch):
+    monkeypatch.setattr(threads, "thread_count", lambda: 1)
+    X = audio.log_mel(waves, settings)
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
+    np.testing.assert_array_equal(audio.log_mel(waves, settings), X)
+    for i in (40, 20, 3):
+        waves[i] = 0 * waves[i]
+        with pytest.raises(AudioError, match=f"clip {i}: silent"):  # the first, always
+            audio.log_mel(waves, settings)
 
 
 def test_stretched_takes_out_the_speed_and_fixed_does_not(rng):

@@ -157,6 +157,65 @@ def test_huge_but_finite_samples_are_clipped_before_they_are_averaged(put):
         np.testing.assert_array_equal(audio.load(put(raw)), [1, -1, 1, -1])
 
 
+# --- plain WAV files, which do not go through libsndfile ------------------------------------------
+
+
+def loaded(path):
+    """The wave, or why there is none; without the warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", audio.AudioWarning)
+        try:
+            return audio.load(path).tolist()
+        except AudioError as error:
+            return str(error)
+
+
+@pytest.fixture
+def by_libsndfile(monkeypatch):
+    """`loaded`, always by libsndfile."""
+
+    def load(path):
+        with monkeypatch.context() as patch:
+            patch.setattr(audio.files, "_plain_wav", lambda path: None)
+            return loaded(path)
+
+    return load
+
+
+@pytest.mark.parametrize("rate", [4000, 8000, 44_100, 192_000])
+@pytest.mark.parametrize("count", [2, 3, 4097])
+def test_plain_wav_files_are_read_as_by_libsndfile(put, by_libsndfile, rate, count):
+    X = np.random.default_rng(count).integers(-(2**15), 2**15, count)
+    X[:2] = -(2**15), 2**15 - 1
+    path = put(ints(X, rate=rate))
+    wave, own_rate = audio.files._plain_wav(path)
+    assert own_rate == rate
+    np.testing.assert_array_equal(wave, soundfile.read(path)[0])
+    assert loaded(path) == by_libsndfile(path)
+
+
+def test_every_other_header_is_left_to_libsndfile(put, by_libsndfile):
+    content = ints([9000, -9000, 700, 30] * 50)
+    assert audio.files._plain_wav(put(content)) is not None
+    changed = [content[:n] for n in (0, 3, 43, 44, 45, len(content) - 1, len(content) - 2)]
+    changed += [content + b"\0", content + b"\0\0", content + b"LIST\4\0\0\0abcd"]
+    for i in range(44):
+        for bit in (1, 2, 128):
+            changed.append(content[:i] + bytes([content[i] ^ bit]) + content[i + 1 :])
+    for i, other in enumerate(changed):
+        path = put(other)
+        assert not other or audio.files._plain_wav(path) is None, i
+        assert loaded(path) == by_libsndfile(path), i
+
+
+def test_a_plain_file_that_is_too_long_is_left_to_libsndfile(put, by_libsndfile):
+    path = put(ints([9000, -9000] * 30 * 8000))
+    assert len(audio.files._plain_wav(path)[0]) == 60 * 8000
+    path = put(ints([9000, -9000] * 30 * 8000 + [1]))
+    assert audio.files._plain_wav(path) is None
+    assert "at most 60 s" in loaded(path) == by_libsndfile(path)
+
+
 # --- what must be refused, by name --------------------------------------------------------------
 
 

@@ -63,6 +63,16 @@ def test_lenet5_takes_what_a_hand_counts():
     assert flops.step_flops(passes, 128) == expected
 
 
+def test_the_vae_gan_takes_108_gflop_a_step():
+    """Its discriminator goes forward twice, back twice for itself and once for the generator."""
+    passes = STEPS["vaegan"].ours(STEPS["vaegan"].draw(1)).passes
+    first, second, third, fourth = 13**2 * 16 * 128, 5**2 * 16 * 128 * 256, 16 * 256 * 512, 512
+    forward = first + second + third + fourth
+    judging = sum(flops.step_flops([way], 1) for way in passes[2:])
+    assert judging == 2 * (2 * (3 * forward - first) + forward)
+    assert flops.step_flops(passes, 128) == pytest.approx(108.5e9, rel=0.01)
+
+
 def test_a_transposed_convolution_counts_its_input_pixels_and_only_gradients_that_are_taken():
     network = Sequential(layers.ConvTranspose2d(3, 5, 4, stride=2), layers.ReLU())
     forward = 2 * (6 * 7) * (4 * 4 * 3 * 5)
@@ -73,6 +83,7 @@ def test_a_transposed_convolution_counts_its_input_pixels_and_only_gradients_tha
     assert count() == 3 * forward
     assert count(input_grad=False) == count(weight_grad=False) == 2 * forward
     assert count(weight_grad=False, input_grad=False) == forward
+    assert count(forward=False, weight_grad=False) == forward
 
 
 # Clocks

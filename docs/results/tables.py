@@ -124,9 +124,44 @@ def speed() -> str:
     return table(head, rows)
 
 
+def features() -> str:
+    """Sound, data and one picture."""
+    rows = []
+    for _, result in load("features.json"):
+        found = result["features"]
+        mel, mix, picture = found["log_mel"], found["mix"], found["picture"]
+        rows.append([f"log-mel of {found['clips']:,} WAV files", _ms(mel["ours"]), ""])
+        for name, seconds in mel["librosa"].items():
+            rows.append([f"the same, librosa {mel['version']} in a loop: {name}", _ms(seconds),
+                         f"{mel['faster'][name]:.1f} times ours"])  # fmt: skip
+        rows.append([f"the mix ({mix['pairs']:,} training pairs) in memory, warm cache",
+                     _ms(mix["median"]), f"at most {_ms(mix['maximum'])}"])  # fmt: skip
+        rows.append(["one WAV file to one picture, model in memory", _ms(picture["median"]),
+                     f"at most {_ms(picture['maximum'])} of {picture['calls']}"])  # fmt: skip
+    return table(["", "median", ""], rows)
+
+
+def growth() -> str:
+    """Steps over batch sizes and threads."""
+    rows = [
+        [name, str(at["batch_size"]), str(at["threads"]), _ms(at["ours"]),
+         f"{1e6 * at['ours'] / at['batch_size']:.0f} µs", _ms(at["pytorch"][at["best_pytorch"]]),
+         f"{at['ratio']:.2f}"]
+        for _, result in load("growth.json")
+        for name, step in result["growth"].items() for axis in ("batch", "threads")
+        for at in step[axis]
+    ]  # fmt: skip
+    head = ["step", "batch", "threads", "tinya2i", "an example", "PyTorch, best of four", "ratio"]
+    return table(head, rows)
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f} ms"
+
+
 TABLES = {
     "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
-    "speed": speed,
+    "speed": speed, "features": features, "growth": growth,
 }  # fmt: skip
 
 

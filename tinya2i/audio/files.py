@@ -1,6 +1,8 @@
 """Reading audio files: whatever libsndfile opens becomes one mono wave, or an `AudioError`."""
 
 import os
+import stat
+import struct
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +15,7 @@ MIN_RATE, MAX_RATE = 4_000, 192_000
 MAX_CHANNELS = 8
 MAX_SECONDS = 60
 SILENCE = 1e-6  # -120 dB of full scale: a thirtieth of the smallest step of a 16-bit file
+WAV_HEADER = struct.Struct("<4sI 4s4sIHHIIHH 4sI")  # RIFF, its size; the format; data, its size
 BLOCK = 65_536  # frames decoded at a time: eight channels of float64 are 4 MiB
 
 
@@ -67,16 +70,17 @@ def resample(wave: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
 def _existing(path: str | os.PathLike) -> Path:
     """The path of a regular, non-empty file. Asked first: libsndfile calls all of it the same."""
     path = Path(path)
-    # os.path answers False where Path's own methods raise: names too long, folders locked.
-    if os.path.isdir(path):
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # names too long, folders locked, names no file can have
+        raise AudioError(f"{path}: no such file: check the spelling and the folder") from None
+    if stat.S_ISDIR(status.st_mode):
         raise AudioError(f"{path}: is a folder: name an audio file inside it")
-    if not os.path.exists(path):
-        raise AudioError(f"{path}: no such file: check the spelling and the folder")
-    if not os.path.isfile(path):
+    if not stat.S_ISREG(status.st_mode):
         raise AudioError(f"{path}: not a regular file: save the sound to a file first")
     if not os.access(path, os.R_OK):
         raise AudioError(f"{path}: no permission to read it: `chmod +r` it, or ask its owner")
-    if os.path.getsize(path) == 0:
+    if status.st_size == 0:
         raise AudioError(f"{path}: empty (0 bytes): record or download it again")
     return path
 
@@ -86,6 +90,8 @@ def _decode(path: Path) -> tuple[np.ndarray, int, int]:
     import soundfile
 
     try:
+        if (plain := _plain_wav(path)) is not None:
+            return *plain, 0
         with soundfile.SoundFile(path) as file:
             _check_header(path, file.samplerate, file.channels, file.frames)
             wave, clipped = _read_mono(path, file)
@@ -97,6 +103,24 @@ def _decode(path: Path) -> tuple[np.ndarray, int, int]:
             f"{path}: not readable as audio ({error}): convert it, for example with "
             f"`ffmpeg -i INPUT -ac 1 -ar 8000 OUTPUT.wav`"
         ) from error
+
+
+def _plain_wav(path: Path) -> tuple[np.ndarray, int] | None:
+    """(sample / 2^15, rate) of a mono 16-bit WAV file that holds nothing else; None for any other.
+
+    Most recorded words are such files. libsndfile reads the same from them, but through its wrapper
+    in several times the time: over thousands of short files that is most of the work.
+    """
+    with open(path, "rb") as file:
+        head = file.read(WAV_HEADER.size)
+        rate, size = (int.from_bytes(head[i : i + 4], "little") for i in (24, 40))
+        if not MIN_RATE <= rate <= MAX_RATE or not 0 < size <= 2 * MAX_SECONDS * rate or size % 2:
+            return None
+        form = (b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)  # PCM, channels, ..., bits
+        if head != WAV_HEADER.pack(b"RIFF", 36 + size, *form, b"data", size):
+            return None
+        samples = file.read(size + 1)
+    return (np.frombuffer(samples, "<i2") / 32768, rate) if len(samples) == size else None
 
 
 def _check_header(path: Path, rate: int, channels: int, frames: int) -> None:
@@ -122,14 +146,18 @@ def _check_header(path: Path, rate: int, channels: int, frames: int) -> None:
 def _read_mono(path: Path, file) -> tuple[np.ndarray, int]:
     """Average the channels block by block: eight channels of 60 s never lie in memory at once."""
     wave, total, clipped = np.empty(file.frames), 0, 0
+    equal = np.full(file.channels, 1 / file.channels)
     while total < len(wave):
         block = file.read(min(BLOCK, len(wave) - total), dtype="float64", always_2d=True)
         if len(block) == 0:  # the file ends before its header says so
             break
-        if not np.isfinite(block).all():
+        peak = np.abs(block).max()
+        if not np.isfinite(peak):
             raise AudioError(f"{path}: holds NaN or infinite samples: export it again")
-        clipped += np.count_nonzero(np.abs(block) > 1)
-        np.clip(block, -1, 1).mean(axis=1, out=wave[total : total + len(block)])
+        if peak > 1:
+            clipped += np.count_nonzero(np.abs(block) > 1)
+            np.clip(block, -1, 1, out=block)
+        np.matmul(block, equal, out=wave[total : total + len(block)])
         total += len(block)
     _check_header(path, file.samplerate, file.channels, total)
     return wave[:total], clipped

@@ -8,5 +8,11 @@
     compare   all of these for one step, as numbers
     report    the numbers as a table
 
+Beside a step at one batch size:
+
+    features  sound into features against librosa, the data's start, one clip to one picture
+    growth    steps over batch sizes and numbers of threads
+    process   what a process of its own measured, for those that need one
+
 A new step is an entry in `steps.STEPS` and one of the same name in `pytorch.STEPS`.
 """

@@ -6,15 +6,12 @@ other has left behind.
 
 import contextlib
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-import tinya2i
+from tinya2i.benchmark import process
 from tinya2i.benchmark.steps import STEPS
 from tinya2i.benchmark.timing import set_threads
-from tinya2i.errors import RunError
 from tinya2i.threads import own_cores
 
 CALLS = 3
@@ -28,19 +25,7 @@ def peak_memory(step: str, side: str, batch_size: int, threads: int) -> int | No
     side is OURS or one of PyTorch's configurations. None where the system does not say; RunError
     where the process fails.
     """
-    code = [sys.executable, "-m", __name__, step, side, str(batch_size), str(threads)]
-    root = str(Path(tinya2i.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    child = subprocess.run(
-        code, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
-    )
-    if child.returncode != 0:
-        reason = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
-        raise RunError(
-            f"{step}, {side}: the process that measures memory failed ({reason}): "
-            "try a smaller --batch-size"
-        )
-    return json.loads(child.stdout)
+    return process.answer(__name__, step, side, batch_size, threads)
 
 
 def measure(step: str, side: str, batch_size: int, threads: int) -> int | None:

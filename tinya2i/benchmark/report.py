@@ -6,6 +6,7 @@ from typing import Any
 
 import threadpoolctl
 
+from tinya2i.benchmark import features, growth
 from tinya2i.benchmark.compare import pytorch_side
 from tinya2i.environment import environment
 
@@ -38,19 +39,24 @@ def surroundings(rate: float) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """All of it for a person: the machine, then each step with a line for each contender."""
+    """All of it for a person: the machine, then what was measured, a line for each contender."""
     machine, versions, settings = (results[key] for key in ("machine", "versions", "settings"))
     pytorch = f"PyTorch {versions['pytorch']}" if versions["pytorch"] else "no PyTorch"
+    threads = "our threads" if "features" in results else "threads on both sides"
+    size = f"batch {settings['batch_size']}, float32, " if "batch_size" in settings else ""
     lines = [
         f"{results['date']}  {machine['device']}, {machine['cores']} cores, "
-        f"threads on both sides: {machine['threads']}, {machine['system']}",
+        f"{threads}: {machine['threads']}, {machine['system']}",
         f"tinya2i {versions['tinya2i']}, {pytorch}, NumPy {versions['numpy']} "
         f"({versions['blas']}), Python {versions['python']}",
         f"sgemm {machine['sgemm_flops_per_second'] / 1e9:.0f} GFLOP/s with NumPy; "
-        f"batch {settings['batch_size']}, float32, {settings['rounds']} rounds",
+        f"{size}{settings['rounds']} rounds",
     ]
-    for name, step in results["steps"].items():
+    for name, step in results.get("steps", {}).items():
         lines += ["", *_step_lines(name, step)]
+    if "features" in results:
+        return "\n".join([*lines, "", *features.lines(results["features"])])
+    lines += growth.lines(results.get("growth", {}))
     if not versions["pytorch"]:
         lines += ["", WITHOUT_PYTORCH]
     return "\n".join(lines)
