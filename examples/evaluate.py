@@ -27,7 +27,9 @@ def parse() -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = flags.add_argument
-    add("run", metavar="RUN", help="folder of a run of train_vae or train_autoencoder")
+    add(
+        "run", metavar="RUN", help="folder of a run of train_vae, train_vaegan or train_autoencoder"
+    )
     add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
     add("--backend", choices=("auto", "numpy", "cupy"), default="auto", help="default: auto")
     add("--data-dir", metavar="DIR", help="where the data sets are, or go to")

@@ -20,7 +20,9 @@ def parse() -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = flags.add_argument
-    add("run", metavar="RUN", help="folder of a run of train_vae or train_autoencoder")
+    add(
+        "run", metavar="RUN", help="folder of a run of train_vae, train_vaegan or train_autoencoder"
+    )
     add("sounds", metavar="SOUND", nargs="+", type=Path, help="a sound file with one spoken digit")
     add(
         "--noises", type=cli.integer(0), default=7, metavar="N", help="pictures drawn beside z = mu"

@@ -420,9 +420,9 @@ def test_a_judge_comes_back_as_it_was(tmp_path):
         ("{}", "damaged"),
         ('{"flags": [], "data": {}}', "no objects"),
         ('{"flags": {}, "data": {}}', "a run of None"),
-        ('{"flags": {"model": "lenet5"}, "data": {}}', "a run of 'lenet5', not of a VAE"),
+        ('{"flags": {"model": "lenet5"}, "data": {}}', "a run of 'lenet5', not of a generator"),
         ('{"flags": {"model": "vae"}, "data": {}}', "no checkpoint"),
-        ('{"flags": {"model": ["vae"]}, "data": {}}', "not of a VAE"),
+        ('{"flags": {"model": ["vae"]}, "data": {}}', "not of a generator"),
         (b"\xff\xfe", "damaged"),
     ],
 )

@@ -130,5 +130,5 @@ def generator_flags(flags: argparse.ArgumentParser) -> None:
         default="global",
         help="standardise the log-mel as a whole, each band, or not",
     )
-    add("--init", choices=("he", "torch"), default="he", help="starting weights")
+    add("--init", choices=("he", "torch", "dcgan"), default="he", help="starting weights")
     add("--repair", action="store_true", help="pair clips and pictures anew each epoch")

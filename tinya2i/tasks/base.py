@@ -4,9 +4,9 @@ from types import ModuleType
 
 import numpy as np
 
-from tinya2i.backend import Array, to_device
+from tinya2i.backend import Array, array_module, to_device
 from tinya2i.layer import Layer
-from tinya2i.optim import Adam
+from tinya2i.optim import Adam, Optimiser
 from tinya2i.streams import stream
 from tinya2i.training import Task
 
@@ -33,7 +33,16 @@ class ModelTask(Task):
         self.lr, self.decay = lr, decay
         self.model, self.n, self.seed, self.xp = model.to(xp), n, seed, xp
         self.batch_size = min(batch_size, n)
-        self.adam = Adam(model.params(), lr)
+        self.optimisers = self.make_optimisers()
+
+    def make_optimisers(self) -> dict[str, Optimiser]:
+        """Under the names that their arrays have in a checkpoint."""
+        return {"adam": Adam(self.model.params(), self.lr)}
+
+    @property
+    def adam(self) -> Optimiser:
+        """The optimiser of a model that has only one."""
+        return self.optimisers["adam"]
 
     @property
     def steps(self) -> int:
@@ -52,7 +61,8 @@ class ModelTask(Task):
         return self.lr * max(0.0, 1 - (self.epoch * self.steps + index) / (self.decay * self.steps))
 
     def step(self, index: int) -> dict[str, Array]:
-        self.adam.lr = self.lr_at(index)
+        for optimiser in self.optimisers.values():
+            optimiser.lr = self.lr_at(index)
         return self.learn(index)
 
     def learn(self, index: int) -> dict[str, Array]:
@@ -68,12 +78,13 @@ class ModelTask(Task):
         return to_device(array, self.xp)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        model = {f"model.{name}": array for name, array in self.model.state().items()}
-        return model | {f"adam.{name}": array for name, array in self.adam.state().items()}
+        parts = {"model": self.model, **self.optimisers}
+        return {f"{p}.{name}": A for p, part in parts.items() for name, A in part.state().items()}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         self.model.load_state(with_prefix(arrays, "model."))
-        self.adam.load_state(with_prefix(arrays, "adam."))
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state(with_prefix(arrays, f"{name}."))
 
 
 def with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -83,4 +94,4 @@ def with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndar
 
 def pixels(images: Array) -> Array:
     """uint8 0..255 -> float32 0..1."""
-    return images.astype("float32") / 255
+    return array_module(images).divide(images, 255, dtype=np.float32)

@@ -9,11 +9,11 @@ from typing import Any
 from tinya2i import backend, cli, data, init, plot
 from tinya2i.audio import LogMel
 from tinya2i.errors import RunError
-from tinya2i.layer import Layer
-from tinya2i.models import VAE, Autoencoder
+from tinya2i.models import VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
 from tinya2i.streams import stream
 from tinya2i.tasks.evaluation import evaluate, headline
+from tinya2i.tasks.gan import VAEGANTask
 from tinya2i.tasks.generator import AutoencoderTask, GeneratorTask, VAETask, draw_samples
 from tinya2i.tasks.judge import find_judge
 from tinya2i.threads import own_cores
@@ -23,7 +23,7 @@ EPOCHS = {"mix": 3, "toy": 5}
 
 
 def train_generator(args: argparse.Namespace) -> None:
-    """Train what args.model says ("vae" or "autoencoder"), judge it, and draw what it does."""
+    """Train args.model ("vae", "vaegan" or "autoencoder"), judge it, and draw what it does."""
     xp = backend.get(args.backend)
     args.epochs = EPOCHS[args.data] if args.epochs is None else args.epochs
     folder = cli.folder(args, f"{args.model}-{args.data}")
@@ -76,14 +76,24 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
     options |= {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
     if args.model == "autoencoder":
         return AutoencoderTask(Autoencoder(rng, weights), mix, judge, **options)
-    model: Layer = VAE(rng, weights, latent_relu=args.latent_relu)
-    options |= {"kl_weight": args.kl_weight, "kl_warmup": args.kl_warmup}
-    objective = f"reconstruction + {args.kl_weight:g} * KL"
+    options["kl_warmup"] = args.kl_warmup
+    if args.model == "vaegan":
+        options |= {name: getattr(args, name) for name in ("alpha", "beta", "adversarial")}
+        say_objective(args, args.beta, f"adversarial + {args.alpha:g} * ")
+        return VAEGANTask(VAEGAN(args.arch, rng, weights), mix, judge, **options)
+    say_objective(args, args.kl_weight)
+    model = VAE(rng, weights, latent_relu=args.latent_relu)
+    return VAETask(model, mix, judge, kl_weight=args.kl_weight, **options)
+
+
+def say_objective(args: argparse.Namespace, kl_weight: float, before: str = "") -> None:
+    """What is minimised, with its weights."""
     warmup = f", the weight rising over {args.kl_warmup:g} epochs" if args.kl_warmup else ""
     say(
-        args, f"objective: {objective}{warmup}; summed over pixels and latents, mean over the batch"
+        args,
+        f"objective: {before}reconstruction + {kl_weight:g} * KL{warmup}; "
+        "summed over pixels and latents, mean over the batch",
     )
-    return VAETask(model, mix, judge, **options)
 
 
 def say(args: argparse.Namespace, text: str) -> None:

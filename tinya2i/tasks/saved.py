@@ -12,7 +12,7 @@ from tinya2i.audio import LogMel
 from tinya2i.errors import CheckpointError, DataError
 from tinya2i.files import plain
 from tinya2i.layer import Layer
-from tinya2i.models import VAE, Autoencoder, LeNet5
+from tinya2i.models import VAE, VAEGAN, Autoencoder, LeNet5
 from tinya2i.runs import without_sources
 
 SCALES = ((), (48, 1))  # of mean and std: of all pixels, or of each band
@@ -25,16 +25,17 @@ def load_judge(folder: str | Path, xp: ModuleType = np) -> LeNet5:
 
 
 def load_generator(folder: str | Path, xp: ModuleType = np) -> tuple[Layer, dict[str, Any]]:
-    """(model, config.json) of a run of train_vae or train_autoencoder. Raises CheckpointError."""
+    """(model, config.json) of a run of a generator's trainer. Raises CheckpointError."""
     config = read_config(folder)
     flags = config["flags"]
     kinds = {
         "vae": lambda: VAE(latent_relu=bool(flags.get("latent_relu"))),
+        "vaegan": lambda: VAEGAN(flags.get("arch", "talk")),
         "autoencoder": Autoencoder,
     }
     name = flags.get("model")
     if not isinstance(name, str) or name not in kinds:
-        raise CheckpointError(f"{folder} holds a run of {name!r}, not of a VAE or an autoencoder")
+        raise CheckpointError(f"{folder} holds a run of {name!r}, not of a generator")
     return _fill(kinds[name](), folder, xp), config
 
 

@@ -1,0 +1,50 @@
+"""Train the audio-to-image VAE-GAN: it draws what it hears, and another network must believe it.
+
+python examples/train_vaegan.py --data toy           made by code, some minutes
+python examples/train_vaegan.py --data mix           MNIST and FSDD, six minutes an epoch on 2 cores
+python examples/train_vaegan.py --data mix --alpha 0.001
+                                                     nearer to a plain GAN
+python examples/train_vaegan.py --data mix --alpha 0 --beta 0
+                                                     the plain GAN, which does not listen
+"""
+
+from tinya2i import cli
+
+
+def main() -> None:
+    flags = cli.parser("Train the audio-to-image VAE-GAN: it hears a digit and draws it.", lr=2e-4)
+    cli.generator_flags(flags)
+    group = flags.add_argument_group("objective: adversarial + alpha * reconstruction + beta * KL")
+    add = group.add_argument
+    add("--alpha", type=cli.number(0), default=0.2, metavar="W", help="weight of reconstruction")
+    add("--beta", type=cli.number(0), default=0.5, metavar="W", help="weight of KL")
+    add(
+        "--kl-warmup",
+        type=cli.number(0),
+        default=0.0,
+        metavar="N",
+        help="epochs over which beta rises from 0",
+    )
+    add(
+        "--adversarial",
+        choices=("non-saturating", "saturating"),
+        default="non-saturating",
+        help="the generator's loss: -log D, or the minimax game's log(1 - D)",
+    )
+    add(
+        "--arch",
+        choices=("talk", "b", "bare", "hidden"),
+        default="talk",
+        help="which layers have BatchNorm; see tinya2i.models.convnets",
+    )
+    flags.set_defaults(init="dcgan")
+    args = flags.parse_args()
+    args.model = "vaegan"
+
+    from tinya2i.tasks.program import train_generator
+
+    train_generator(args)
+
+
+if __name__ == "__main__":
+    cli.main(main)

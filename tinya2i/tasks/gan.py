@@ -1,0 +1,65 @@
+"""Audio in, picture out, and a discriminator that looks at the picture: the VAE-GAN as a task."""
+
+from collections.abc import Mapping
+
+from tinya2i.backend import Array
+from tinya2i.models import vaegan
+from tinya2i.optim import Optimiser
+from tinya2i.tasks.generator import VAETask
+
+WON = 0.99  # of the verdicts "real" on real pictures, and "fake" on fakes
+UNDECIDED = 0.01  # a difference between the verdicts on real pictures and on fakes
+
+
+class VAEGANTask(VAETask):
+    """adversarial + alpha * reconstruction + beta * KL, against a discriminator; see models.vaegan.
+
+    alpha = beta = 0 is the plain GAN. betas: of both Adams, DCGAN's unless given.
+    """
+
+    def __init__(
+        self,
+        *given,
+        alpha: float = 0.2,
+        beta: float = 0.5,
+        adversarial: str = "non-saturating",
+        betas: tuple[float, float] = (0.5, 0.999),
+        **options,
+    ):
+        self.alpha, self.adversarial, self.betas = alpha, adversarial, betas
+        super().__init__(*given, kl_weight=beta, **options)
+
+    def make_optimisers(self) -> dict[str, Optimiser]:
+        discriminator, generator = vaegan.optimisers(self.model, self.lr, self.betas)
+        return {"adam_d": discriminator, "adam_g": generator}
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch; a last batch of one, which has no variance, is left out."""
+        return super().steps - (self.n % self.batch_size == 1)
+
+    def learn(self, index: int) -> dict[str, Array]:
+        X, T = self.batch(index)
+        noise, beta = self.noise[self.part(index)], self.kl_weight_at(index)
+        adams = self.optimisers["adam_d"], self.optimisers["adam_g"]
+        return vaegan.train_step(
+            self.model, *adams, X, T, noise, self.alpha, beta, self.adversarial
+        )
+
+    def health(self, metrics: Mapping[str, float]) -> list[str]:
+        """Warns of a collapsed latent, and of a discriminator that nobody learns from any more."""
+        warnings = super().health(metrics) if self.kl_weight else []
+        real, fake = metrics.get("d_real", 0.5), metrics.get("d_fake", 0.0)
+        if real > WON and fake < 1 - WON:
+            warnings.append(
+                f"the discriminator has won: it calls {real:.1%} of the real pictures real and "
+                f"{fake:.1%} of the fakes: what it says no longer depends on how good a fake is. "
+                "Try a lower --lr or a larger --alpha"
+            )
+        if abs(real - fake) < UNDECIDED:
+            warnings.append(
+                f"the discriminator cannot tell: {real:.1%} of the real pictures are real to it, "
+                f"and {fake:.1%} of the fakes: it has collapsed, or the fakes are perfect. "
+                "Look at the samples, and try a larger --lr or another --seed"
+            )
+        return warnings
