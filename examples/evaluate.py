@@ -2,7 +2,7 @@
 
 python examples/evaluate.py runs/vae-toy             the run's own test clips, the default judge
 python examples/evaluate.py runs/vae-mix --judge runs/lenet5-mix --data-dir DATA --offline
-python examples/evaluate.py runs/vae-mix --out results --quiet
+python examples/evaluate.py runs/vae-mix --quality   and how varied the pictures are
 """
 
 import argparse
@@ -34,6 +34,7 @@ def parse() -> argparse.Namespace:
     add("--backend", choices=("auto", "numpy", "cupy"), default="auto", help="default: auto")
     add("--data-dir", metavar="DIR", help="where the data sets are, or go to")
     add("--offline", action="store_true", help="never download")
+    add("--quality", action="store_true", help="diversity and distributions too: quality.json")
     add("--out", metavar="DIR", help="folder for the results (default: RUN)")
     add("--quiet", action="store_true", help="print nothing, only write the files")
     return flags.parse_args()
@@ -62,6 +63,8 @@ def main() -> None:
     origin |= {key: config[key] for key in ("flags", "data")}
     draw(out, tables, model, mix)
     write(out / "evaluation.json", {**origin, "environment": environment(xp), **tables})
+    if args.quality:
+        compare(out / "quality.json", model, judge, mix, origin, args.quiet)
     if not args.quiet:
         print(f"written: evaluation.json, confusion.png and pictures.png in {out}")
 
@@ -77,6 +80,18 @@ def measure(model, judge, mix, xp) -> dict[str, Any]:
         tables = evaluate(model, judge, mix.test, seed=mix.info["seed"])
         digits = read(judge, backend.to_device(mix.test.images, xp))
     return {**tables, "judge": metrics.agreement(mix.test.digits, digits)}
+
+
+def compare(path: Path, model, judge, mix, origin: dict[str, Any], quiet: bool) -> None:
+    """What `tasks.quality` says of the generator and of what it has to beat."""
+    from tinya2i.tasks import quality
+    from tinya2i.threads import own_cores
+
+    with own_cores():
+        result = quality.quality(model, judge, mix, seed=mix.info["seed"])
+    if not quiet:
+        print(f"\n{quality.report(result)}\n")
+    write(path, {**origin, **result})
 
 
 def report(tables: dict[str, Any]) -> None:

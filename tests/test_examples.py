@@ -23,6 +23,7 @@ from tinya2i.runs import TIMES
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("matplotlib")
 ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
 TOY = {name: functools.cache(getattr(toy, name)) for name in ("clips", "images")}  # seconds each
 JUDGE = (
     "train_lenet5",
@@ -171,6 +172,16 @@ def test_evaluate_elsewhere_and_quietly(place, autoencoder, inside, monkeypatch,
     assert files == ["confusion.png", "evaluation.json", "pictures.png"]
     assert "kl" not in json.loads((out / "evaluation.json").read_text())
     assert not (place / "runs" / "autoencoder-toy" / "evaluation.json").exists()
+
+
+def test_evaluate_with_quality(place, vae, inside, monkeypatch, tmp_path):
+    monkeypatch.chdir(place)
+    code, output, errors = inside("evaluate", "runs/vae-toy", "--quality", "--out", tmp_path)
+    assert (code, errors) == (0, "")
+    assert "LeNet-FID" in output
+    found = json.loads((tmp_path / "quality.json").read_text())
+    assert found["rows"].keys() == {"generated", "class_mean", "real", "shuffled", "classifier"}
+    assert found.keys() >= {"flags", "data", "run", "judge", "counts"}
 
 
 def test_evaluate_refuses_other_data_and_writes_nothing(place, vae, inside, monkeypatch, tmp_path):
@@ -333,6 +344,15 @@ def test_bad_flags(name, words, inside, monkeypatch, tmp_path):
     assert (code, output) == (2, "")
     assert errors.startswith("usage: ")
     assert "error: " in errors
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("train_*.py")), ids=lambda path: path.stem)
+def test_tf32_without_a_gpu_is_an_error_of_every_trainer(path, inside, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, output, errors = inside(path.stem, "--tf32", "--backend", "numpy")
+    assert (code, output) == (2, "")
+    assert errors.endswith("it needs --backend cupy\n")
     assert not list(tmp_path.iterdir())
 
 

@@ -31,6 +31,12 @@ class LeNet5(Sequential):
         parts = [self(X[i : i + batch]).argmax(axis=1) for i in range(0, len(X), batch)]
         return array_module(X).concatenate(parts)
 
+    def features(self, X: Array) -> Array:
+        """F (n, 84), at least 0: what the last layer, Z = self[-1](F), decides by; inference."""
+        for layer in self.layers[:-1]:
+            X = layer(X)
+        return X
+
 
 def train_step(model: LeNet5, optimiser: Optimiser, X: Array, labels: Array) -> dict[str, Array]:
     """One step on cross-entropy; its locals are the tape. Returns {"loss": 0-d array}."""

@@ -30,7 +30,7 @@ def evaluate(
     """
     xp = array_module(next(model.params()).data)
     clips = xp.asarray(pairs.clips)
-    latents = _Latents(model, clips)
+    latents = Latents(model, clips)
     result: dict[str, Any] = _reconstruction(latents, pairs, seed, QUICK_PAIRS if quick else None)
     if isinstance(model, VAE):
         result["kl"] = float(losses.gaussian_kl(latents.mu, latents.logvar)[0])
@@ -38,14 +38,14 @@ def evaluate(
         return result
     each = np.arange(len(clips))
     at_mu = _read(judge, latents, each)
-    result["agreement_unique"] = _table(pairs, at_mu, each)
+    result["agreement_unique"] = table(pairs, at_mu, each)
     sampled = {"agreement_sampled_unique": np.repeat(each, 1 if quick else DRAWS)}
     if not quick:
-        result["agreement"] = _table(pairs, at_mu[pairs.clip_of], pairs.clip_of)
+        result["agreement"] = table(pairs, at_mu[pairs.clip_of], pairs.clip_of)
         sampled["agreement_sampled"] = pairs.clip_of
     for name, which in sampled.items():
         rng = stream(seed, "evaluation", name)
-        result[name] = _table(pairs, _read(judge, latents, which, rng), which)
+        result[name] = table(pairs, _read(judge, latents, which, rng), which)
     return result
 
 
@@ -64,7 +64,7 @@ def headline(result: dict[str, Any]) -> dict[str, Any]:
     return lines
 
 
-class _Latents:
+class Latents:
     """What the encoder says of each clip, once, however many pictures are drawn from it."""
 
     def __init__(self, model: Layer, clips: Array):
@@ -93,14 +93,14 @@ def _batches(n: int) -> list[slice]:
 
 
 def _read(
-    judge: LeNet5, latents: _Latents, which: np.ndarray, rng: np.random.Generator | None = None
+    judge: LeNet5, latents: Latents, which: np.ndarray, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     parts = (latents.logits(which[part], rng) for part in _batches(len(which)))
     return np.concatenate([to_numpy(judge.predict(ops.sigmoid(Z))) for Z in parts])
 
 
 def _reconstruction(
-    latents: _Latents, pairs: Pairs, seed: int, limit: int | None
+    latents: Latents, pairs: Pairs, seed: int, limit: int | None
 ) -> dict[str, float]:
     xp, rng = array_module(latents.mu), stream(seed, "evaluation", "reconstruction")
     n = len(pairs.images[:limit])
@@ -112,12 +112,13 @@ def _reconstruction(
     return {"reconstruction": total / n}
 
 
-def _table(pairs: Pairs, predicted: np.ndarray, which: np.ndarray) -> dict[str, Any]:
+def table(pairs: Pairs, predicted: np.ndarray, which: np.ndarray) -> dict[str, Any]:
+    """`metrics.agreement` of what was read in pictures of clips `which`, its intervals by clips."""
     digits, speakers = pairs.clip_digits[which], pairs.speakers[which]
-    table = metrics.agreement(digits, predicted, {"speaker": speakers})
+    result = metrics.agreement(digits, predicted, {"speaker": speakers})
     for name, values in (("per_digit", digits.astype(str)), ("per_speaker", speakers)):
-        table[name] = {v: _by_clips(r, which[values == v]) for v, r in table[name].items()}
-    return _by_clips(table, which)
+        result[name] = {v: _by_clips(r, which[values == v]) for v, r in result[name].items()}
+    return _by_clips(result, which)
 
 
 def _by_clips(row: dict[str, Any], which: np.ndarray) -> dict[str, Any]:
