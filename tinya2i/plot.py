@@ -116,6 +116,38 @@ def confusion(matrix: Any, path: str | Path, title: str | None = None) -> None:
     _write(figure, axes, path, title)
 
 
+def tradeoff(
+    points: Sequence[Mapping[str, Any]], path: str | Path, lines: Mapping[str, float]
+) -> None:
+    """Write agreement against diversity, both in 0..1, to the PNG `path`.
+
+    points: {"label", "diversity", "agreement", "interval": (low, high), "group"} each; points of a
+    group are joined in their order. lines: label -> an agreement to draw a line at.
+    """
+    figure, _ = _figure(6.4, 4.2, axes=False)
+    axes = figure.add_subplot()
+    for label, height in lines.items():
+        axes.axhline(100 * height, color="0.75", linewidth=0.8, linestyle="--")
+        axes.text(0, 100 * height, f" {label}", fontsize=7, color="0.45", va="bottom")
+    for group in dict.fromkeys(point["group"] for point in points):
+        members = [point for point in points if point["group"] == group]
+        x, y = ([100 * p[name] for p in members] for name in ("diversity", "agreement"))
+        ends = np.array([[100 * end for end in point["interval"]] for point in members]).T
+        errors = np.maximum(0, [y - ends[0], ends[1] - y])
+        axes.errorbar(x, y, yerr=errors, marker="o", markersize=4, linewidth=1, label=group)
+        for point, left, height in zip(members, x, y, strict=True):
+            place = {"xytext": (4, 4), "textcoords": "offset points"}
+            axes.annotate(point["label"], (left, height), fontsize=7, color=INK, **place)
+    axes.set_xlabel("a clip's variety, % of that of real pictures", fontsize=8, color=INK)
+    axes.set_ylabel("read as the digit said, % (z drawn)", fontsize=8, color=INK)
+    axes.set(xlim=(0, None), ylim=(0, 102))
+    axes.tick_params(labelsize=7, colors=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False, loc="lower left")
+    figure.tight_layout()
+    _save(figure, path)
+
+
 def _image(X: Any) -> np.ndarray:
     """(h, w) floats in 0..1"""
     X = np.asarray(X)

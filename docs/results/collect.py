@@ -17,8 +17,11 @@ DEFAULTS = {
     "framing": "stretched", "normalise": "global", "init": "he", "repair": False,
     "schedule": "linear", "kl_weight": 1.0, "kl_warmup": 2.0, "latent_relu": False,
 }  # fmt: skip
-SCRIPTS = {
-    "vae": "train_vae", "autoencoder": "train_autoencoder", "lenet5": "train_lenet5"
+OTHER_DEFAULTS = {
+    "vaegan": {
+        "lr": 2e-4, "init": "dcgan", "kl_warmup": 0.0, "alpha": 0.2, "beta": 0.5,
+        "adversarial": "non-saturating", "arch": "talk",
+    },
 }  # fmt: skip
 
 
@@ -42,9 +45,9 @@ def main() -> None:
 
 def command(flags: dict[str, Any]) -> str:
     """The command line that these flags come from, without what does not change the numbers."""
-    words = ["python", f"examples/{SCRIPTS[flags['model']]}.py"]
+    words = ["python", f"examples/train_{flags['model']}.py"]
     words += [f"--{name} {flags[name]}" for name in ("data", "seed", "epochs")]
-    for name, default in DEFAULTS.items():
+    for name, default in (DEFAULTS | OTHER_DEFAULTS.get(flags["model"], {})).items():
         value = flags.get(name, default)
         if value != default:
             words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value:g}"

@@ -1,0 +1,117 @@
+"""The trade-off that the talk ends on: how well pictures follow the sound, and how much they vary.
+
+python examples/tradeoff.py --data mix --reference runs/vae-mix       hours: 14 runs of an epoch
+python examples/tradeoff.py --data mix --alphas 0,0.001,0.2 --seeds 0 --limit-train 12800
+python examples/tradeoff.py --data toy --limit-train 640 --alphas 0.1,1 --seeds 0     to see it run
+
+Trains a VAE-GAN for each weight alpha of the reconstruction and each seed, goes on where it was
+stopped, and draws agreement against diversity.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tinya2i import cli
+
+ALPHAS = "0,0.00025,0.001,0.005,0.02,0.2,5"
+LINES = {"the talk's VAE, 93.7 %": 0.937, "the talk's VAE-GAN, 79 %": 0.79}
+
+
+def parse() -> argparse.Namespace:
+    flags = argparse.ArgumentParser(
+        description="Agreement against diversity for many weights of the reconstruction.",
+        allow_abbrev=False,
+    )
+    add, natural = flags.add_argument, cli.integer(1)
+    add("--data", choices=("mix", "toy"), default="toy", help="default: toy")
+    add("--alphas", type=numbers(cli.number(0)), default=ALPHAS, metavar="A,B", help=ALPHAS)
+    add("--seeds", type=numbers(cli.integer(0)), default="0,1", metavar="A,B", help="0,1")
+    add("--beta", type=cli.number(0), default=0.5, metavar="W", help="weight of KL (0.5)")
+    add("--epochs", type=natural, default=1, metavar="N", help="of each run (1)")
+    add("--limit-train", type=natural, metavar="N", help="use only N training examples")
+    add("--arch", default="talk", choices=("talk", "b", "bare", "hidden"), help="default: talk")
+    add("--reference", metavar="RUN", help="a run of train_vae, to draw beside them")
+    add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
+    add("--jobs", type=natural, default=1, metavar="N", help="runs at once, sharing the cores (1)")
+    add("--data-dir", metavar="DIR", help="where the data sets are, or go to")
+    add("--offline", action="store_true", help="never download")
+    add("--out", metavar="DIR", help="default: runs/tradeoff-DATA")
+    return flags.parse_args()
+
+
+def main() -> None:
+    args = parse()
+
+    import numpy as np
+
+    from tinya2i import plot
+    from tinya2i.tasks import find_judge, program, tradeoff
+
+    out = Path(args.out or f"runs/tradeoff-{args.data}")
+    judge = find_judge(args.judge, args.data, lambda: program.images(args), np, quiet=False)
+    sweep = tradeoff.cells(out, args.alphas, args.seeds)
+    train_vaegan = Path(__file__).with_name("train_vaegan.py")
+    tradeoff.train_cells(sweep, train_vaegan, words(args), args.jobs, print)
+    runs = [(f"{cell.alpha:g}", f"VAE-GAN, seed {cell.seed}", cell.folder) for cell in sweep]
+    if args.reference:
+        runs.append(("VAE", "VAE", Path(args.reference)))
+    points = [measured(*run, judge, args) for run in runs]
+    print(tradeoff.table(points))
+    with program.writing(out / "tradeoff.json"):
+        result = {"epochs": args.epochs, "limit_train": args.limit_train, "beta": args.beta}
+        text = json.dumps({**result, "data": args.data, "arch": args.arch, "points": points})
+        (out / "tradeoff.json").write_text(text + "\n", encoding="utf-8")
+    with program.writing(out / "tradeoff.png"):
+        plot.tradeoff(points, out / "tradeoff.png", LINES)
+    print(f"written: tradeoff.json and tradeoff.png in {out}")
+
+
+def measured(label: str, group: str, folder: Path, judge, args) -> dict[str, Any]:
+    """A run's point; from its tradeoff.json where it has been measured before."""
+    from tinya2i.files import plain
+    from tinya2i.tasks import evaluate, load_generator, tradeoff
+    from tinya2i.tasks.program import writing
+    from tinya2i.tasks.quality import quality
+    from tinya2i.tasks.saved import rebuild_mix
+    from tinya2i.threads import own_cores
+
+    path = folder / "tradeoff.json"
+    if path.exists():
+        return {**json.loads(path.read_text(encoding="utf-8")), "label": label, "group": group}
+    model, config = load_generator(folder)
+    mix = rebuild_mix(config, data_dir=args.data_dir, offline=args.offline)
+    with own_cores():
+        read = evaluate(model, judge, mix.test, seed=config["flags"]["seed"])
+        qualities = quality(model, judge, mix, seed=config["flags"]["seed"])
+    found = plain(tradeoff.point(label, group, read, qualities))
+    with writing(path):
+        path.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    return found
+
+
+def words(args: argparse.Namespace) -> list[str]:
+    """The flags that all runs of the sweep share."""
+    names = ("data", "beta", "epochs", "arch", "limit_train", "judge", "data_dir")
+    given = {name: getattr(args, name) for name in names}
+    flags = [
+        (f"--{name.replace('_', '-')}", str(value))
+        for name, value in given.items()
+        if value is not None
+    ]
+    flags += [("--offline",)] if args.offline else []
+    return [word for flag in flags for word in flag] + ["--checkpoint-every", "0"]
+
+
+def numbers(convert):
+    """A type for add_argument: numbers with commas between."""
+
+    def split(text: str) -> list:
+        return [convert(part) for part in text.split(",")]
+
+    return split
+
+
+if __name__ == "__main__":
+    cli.main(main)

@@ -1,0 +1,94 @@
+"""The sweep over alpha: its runs, that each is trained once, and what a failure leaves."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinya2i import plot
+from tinya2i.errors import RunError
+from tinya2i.tasks import tradeoff
+
+FAKE = """
+import json, os, pathlib, sys
+words = sys.argv[1:]
+out = pathlib.Path(words[words.index("--out") + 1])
+out.mkdir(exist_ok=True)
+with (out / "calls.jsonl").open("a") as calls:
+    calls.write(json.dumps([words, os.environ["OPENBLAS_NUM_THREADS"]]) + "\\n")
+print("a line of the log")
+if "--alpha 1.0" in " ".join(words) and not (out / "mended").exists():
+    sys.exit("it diverged")
+(out / "summary.json").write_text("{}")
+"""
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "fake.py"
+    path.write_text(FAKE)
+    return path
+
+
+def calls(cell):
+    lines = (cell.folder / "calls.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_every_alpha_with_every_seed_one_seed_after_the_other(tmp_path):
+    cells = tradeoff.cells(tmp_path, [0, 0.001, 5], [3, 4])
+    assert [(cell.alpha, cell.seed) for cell in cells] == [
+        (0, 3), (0.001, 3), (5, 3), (0, 4), (0.001, 4), (5, 4),
+    ]  # fmt: skip
+    assert cells[1].folder == tmp_path / "alpha-0.001-seed-3"
+    assert len({cell.folder for cell in cells}) == 6
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_run_is_trained_once_with_its_flags_and_its_share_of_cores(
+    program, tmp_path, jobs, monkeypatch
+):
+    monkeypatch.setattr(tradeoff, "thread_count", lambda: 4)
+    cells, said = tradeoff.cells(tmp_path / "sweep", [0.0, 0.25], [7]), []
+    for _ in range(2):
+        tradeoff.train_cells(cells, program, ["--epochs", "1"], jobs, said.append)
+    assert [text for text in said if "runs are done" in text] == [
+        "0 of 2 runs are done", "2 of 2 runs are done",
+    ]  # fmt: skip
+    for cell, alpha in zip(cells, ("0.0", "0.25"), strict=True):
+        ((words, threads),) = calls(cell)
+        assert words == [
+            "--epochs",
+            "1",
+            "--alpha",
+            alpha,
+            "--seed",
+            "7",
+            "--out",
+            str(cell.folder),
+        ]
+        assert threads == str(4 // jobs)
+        assert Path(f"{cell.folder}.log").read_text() == "a line of the log\n"
+
+
+def test_a_failed_run_is_named_after_the_others_are_done_and_goes_on(program, tmp_path):
+    cells = tradeoff.cells(tmp_path / "sweep", [0.5, 1.0, 2.0], [0])
+    with pytest.raises(RunError, match=r"1 of the runs failed.*alpha-1-seed-0\.log"):
+        tradeoff.train_cells(cells, program, [], 1, print)
+    assert [cell.done for cell in cells] == [True, False, True]
+    assert "it diverged" in Path(f"{cells[1].folder}.log").read_text()
+    (cells[1].folder / "mended").touch()
+    tradeoff.train_cells(cells, program, [], 1, print)
+    assert all(cell.done for cell in cells)
+    assert [("--resume" in words) for words, _ in calls(cells[1])] == [False, True]
+    assert len(calls(cells[0])) == 1
+
+
+def test_the_picture_is_written(tmp_path):
+    pytest.importorskip("matplotlib")
+    point = {"label": "0.2", "diversity": 0.1, "agreement": 0.9, "interval": (0.8, 0.95)}
+    points = [point | {"group": "seed 0"}, point | {"group": "VAE", "diversity": 0.3}]
+    plot.tradeoff(points, tmp_path / "curve.png", {"the talk": 0.79})
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "matplotlib.pyplot" not in sys.modules
