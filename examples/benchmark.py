@@ -1,23 +1,26 @@
-"""Time our training steps against PyTorch's and our features against librosa's, on this CPU.
+"""Time our training steps against PyTorch's and our features against librosa's, on this machine.
 
 python examples/benchmark.py                             about two minutes
 python examples/benchmark.py --steps vae --rounds 20
 python examples/benchmark.py --json docs/results/cpu.json
+python examples/benchmark.py --backend cupy --tf32       on a GPU; PyTorch eager and compiled
 python examples/benchmark.py --features                  sound, data, one picture: a minute
 python examples/benchmark.py --growth --plot growth.png  over batch and threads: ten minutes
 """
 
 import argparse
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tinya2i import cli
 
 ROUNDS = {"steps": 8, "features": 5, "growth": 2}
 SETTINGS = {
-    "steps": ("batch_size", "rounds", "calls"),
+    "steps": ("batch_size", "rounds", "calls", "backend", "tf32"),
     "features": ("rounds",),
     "growth": ("batch_size", "rounds", "calls"),
 }
@@ -26,21 +29,26 @@ SETTINGS = {
 def main() -> None:
     args = parse()
 
-    from tinya2i.benchmark import growth, report, timing
+    from tinya2i import backend
+    from tinya2i.benchmark import cuda, growth, report, timing
     from tinya2i.files import plain
+    from tinya2i.kernels import cublas
     from tinya2i.progress import Progress
 
     for flag in ("json", "plot"):
         if given := getattr(args, flag):
             check_place(flag, Path(given))
+    xp = backend.get(args.backend)
+    cublas.set_tf32(args.tf32, xp)
     progress = Progress(args.quiet)
     timing.set_threads(args.threads)
     progress.update("the machine's sgemm rate")
-    rate = timing.sgemm_rate(args.squares)
+    on_gpu = args.backend == "cupy"
+    rate = cuda.sgemm_rate(xp, args.squares) if on_gpu else timing.sgemm_rate(args.squares)
     results = {
-        **report.surroundings(rate),
+        **report.surroundings(rate, xp),
         "settings": {key: getattr(args, key) for key in SETTINGS[args.what]},
-        args.what: measured(args, rate, progress.update),
+        args.what: measured(args, xp, rate, progress.update),
     }
     progress.line("")
     print(report.table(results))
@@ -51,17 +59,22 @@ def main() -> None:
         write("plot", args.plot, lambda part: growth.plot(results["growth"], part))
 
 
-def measured(args: argparse.Namespace, rate: float, announce: Callable[[str], None]) -> Any:
+def measured(
+    args: argparse.Namespace, xp: ModuleType, rate: float, announce: Callable[[str], None]
+) -> Any:
     """What --features, --growth or neither of them asks for."""
-    from tinya2i.benchmark import compare, features, growth
+    from tinya2i.benchmark import compare, cuda, features, growth
 
     if args.what == "features":
         return features.measure(args.rounds, args.clips, announce)
     rest = (args.rounds, args.calls)
     if args.what == "growth":
         return growth.measure(args.steps, args.batch_sizes, args.batch_size, *rest, announce)
+    one = compare.compare
+    if args.backend == "cupy":
+        one = functools.partial(cuda.compare, xp=xp, tf32=args.tf32)
     return {
-        name: compare.compare(
+        name: one(
             name, args.batch_size, *rest, rate, lambda text, name=name: announce(f"{name}  {text}")
         )
         for name in args.steps
@@ -112,6 +125,9 @@ def parse() -> argparse.Namespace:
         metavar="N",
         help="timed calls in a turn (as many as take half a second)",
     )
+    add("--backend", choices=("numpy", "cupy"), default="numpy",
+        help="cupy: the steps on a GPU (%(default)s)")  # fmt: skip
+    add("--tf32", action="store_true", help="with cupy: products from factors of 10 bits")
     add("--threads", type=natural, metavar="N", help="on both sides (as many as BLAS uses)")
     add("--squares", type=sizes, default="2048,3072,4096", metavar="N,M",
         help="sizes of the square products that measure the machine (%(default)s)")  # fmt: skip
@@ -121,6 +137,8 @@ def parse() -> argparse.Namespace:
     args.rounds = args.rounds or ROUNDS[args.what]
     if args.plot and args.what != "growth":
         flags.error("--plot draws what --growth measures: add --growth")
+    if args.backend == "cupy" and args.what != "steps":
+        flags.error(f"--backend cupy measures steps: leave out --{args.what}")
     return args
 
 

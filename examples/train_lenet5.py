@@ -12,10 +12,12 @@ def main() -> None:
     args = cli.parser("Train LeNet5 to read digits: the judge of all generators.").parse_args()
 
     from tinya2i import backend, data
+    from tinya2i.kernels import cublas
     from tinya2i.runs import Run
     from tinya2i.tasks import judge
 
     xp = backend.get(args.backend)
+    cublas.set_tf32(args.tf32, xp)
     args.epochs = judge.EPOCHS[args.data] if args.epochs is None else args.epochs
     folder = cli.folder(args, f"lenet5-{args.data}")
     images = data.load_images(args.data, data_dir=args.data_dir, offline=args.offline)

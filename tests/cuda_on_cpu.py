@@ -26,7 +26,6 @@ FLAGS = ("-std=c++20", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-w")
 WALL = 1 << 14  # numbers on either side of an array
 SIGNATURE = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 TYPES = {"int": np.int32, "float": np.float32, "double": np.float64}
-TYPES |= {"long long": np.int64, "unsigned char": np.uint8}
 # Signalling NaN: arithmetic makes it a quiet one, so that not even its own NaN hides a write.
 WALLS = {"f": np.uint32(0x7FA00000), "d": np.uint64(0x7FF4000000000000)}
 order = {"backwards": False}  # which thread of a block comes first

@@ -64,31 +64,6 @@ def column_sum(xp, rng, dtype):
         yield kernels.column_sum(xp.asarray(X)), ops.column_sum(X), 400
 
 
-ACTIVATIONS = {0.0: layers.ReLU(), 0.2: layers.LeakyReLU(0.2), 1.0: layers.LeakyReLU(1.0)}
-
-
-def bias_act(xp, rng, dtype):
-    """In place; NaN stays NaN and infinity what the layer makes of it."""
-    for shape in SHAPES:
-        for slope, layer in ACTIVATIONS.items():
-            X, b = normal(rng, shape, dtype), normal(rng, shape[1], dtype)
-            X.ravel()[-3:] = [np.nan, -np.inf, np.inf][-X.size :]
-            Y = xp.asarray(X)
-            kernels.bias_act(Y, xp.asarray(b), slope)
-            yield Y, layer(X + b), 2
-
-
-def act_grad(xp, rng, dtype):
-    """Of every activation: dX, and the sums that are the gradient of the bias."""
-    for shape in [*SHAPES, (2, 3, 5, 4)]:
-        for slope, layer in ACTIVATIONS.items():
-            X, dY = normal(rng, shape, dtype), normal(rng, shape, dtype)
-            Y, backprop = layer.forward(X)
-            dX, db = kernels.act_grad(xp.asarray(dY), xp.asarray(Y), slope)
-            yield dX, backprop(dY), 2
-            yield db, backprop(dY).reshape(-1, shape[-1]).sum(axis=0, dtype=np.float64), 40
-
-
 EPS = 0.1  # large enough to show
 
 
@@ -191,26 +166,11 @@ def adam_by_its_definition(xp, rng, dtype):
     yield ours[0], p, 20 if dtype == np.float32 else 1000
 
 
-def gather_batch(xp, rng, dtype):
-    """Rows with repetition, of several shapes."""
-    for shape in ((7, 1), (5, 3, 4, 1), (4, 700)):
-        X, index = normal(rng, shape, dtype), rng.integers(0, shape[0], 9)
-        yield kernels.gather_batch(xp.asarray(X), xp.asarray(index)), X[index], 0
-
-
-def gather_pixels(xp, rng, dtype):
-    """Bytes as float32 in 0..1, as tasks.base.pixels makes them."""
-    X, index = rng.integers(0, 256, (300, 28, 28, 1), np.uint8), rng.integers(0, 300, 5)
-    given = kernels.gather_pixels(xp.asarray(X), xp.asarray(index))
-    yield given, X[index].astype(np.float32) / 255, 0
-
-
 CASES = {
     case.__name__: case
     for case in (
-        im2col, col2im, column_sum, bias_act, act_grad, batch_statistics, batchnorm,
-        batchnorm_param_grads, batchnorm_input_grad, adam, adam_by_its_definition, gather_batch,
-        gather_pixels,
+        im2col, col2im, column_sum, batch_statistics, batchnorm, batchnorm_param_grads,
+        batchnorm_input_grad, adam, adam_by_its_definition,
     )
 }  # fmt: skip
 

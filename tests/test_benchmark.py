@@ -227,7 +227,8 @@ def test_its_json_says_all_of_both_sides(pytorch, tmp_path):
     results = json.loads(path.read_text())
     assert results["machine"]["sgemm_flops_per_second"] > 0
     assert results["versions"]["pytorch"] == pytorch.torch.__version__
-    assert results["settings"] == {"batch_size": 4, "rounds": 1, "calls": 1}
+    settings = {"batch_size": 4, "rounds": 1, "calls": 1, "backend": "numpy", "tf32": False}
+    assert results["settings"] == settings
     assert results["steps"].keys() == {"lenet5"}
     step = results["steps"]["lenet5"]
     for times in (step, step["minimum"]):

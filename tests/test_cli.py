@@ -37,6 +37,7 @@ def test_every_common_flag_has_a_default():
         "schedule": "linear",
         "seed": 0,
         "backend": "auto",
+        "tf32": False,
         "out": None,
         "resume": False,
         "overwrite": False,

@@ -6,15 +6,15 @@ transposes, steps between rows and the order of arguments are right, not that cu
 
 import ctypes
 import itertools
-import shutil
-import subprocess
 import sys
 import types
 from pathlib import Path
 
+import cublas_on_cpu
 import numpy as np
 import pytest
 import strict_cupy
+from cublas_on_cpu import forget
 
 from tinya2i import backend
 from tinya2i.backend import to_numpy
@@ -26,44 +26,14 @@ SHAPES = [(1, 1, 1), (2, 3, 4), (5, 1, 3), (1, 7, 2), (6, 4, 1), (17, 9, 33)]  #
 ROUNDINGS = 1000  # on a GPU; relative to sums of k products of numbers near 1
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    """The path of the stand-in, compiled."""
-    compiler = next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
-    if compiler is None:
-        pytest.skip("no C compiler: cuBLAS's interface is not tested")
-    path = tmp_path_factory.mktemp("cublas") / "libcublas.so"
-    source = Path(__file__).with_name("fake_cublas.c")
-    options = ["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([compiler, *options, "-o", path, source], check=True, timeout=60)
-    return path
-
-
 @pytest.fixture
-def xp(monkeypatch, library):
+def xp(monkeypatch):
     """The stand-in for CuPy, with memory for a workspace, and cuBLAS's stand-in to be found."""
-    module = strict_cupy.install(monkeypatch)
-    monkeypatch.setattr(module.cuda, "alloc", allocate, raising=False)
-    found = types.ModuleType("cuda.pathfinder")
-    found.load_nvidia_dynamic_lib = lambda name: types.SimpleNamespace(
-        abs_path={"cublas": str(library)}[name]
-    )
-    monkeypatch.setitem(sys.modules, "cuda", types.ModuleType("cuda"))
-    monkeypatch.setitem(sys.modules, "cuda.pathfinder", found)
+    strict_cupy.install(monkeypatch)
+    cublas_on_cpu.install(monkeypatch)
     forget()
     yield backend.get("cupy")
     forget()
-
-
-def forget():
-    cublas._library.cache_clear()
-    cublas._handle.cache_clear()
-
-
-def allocate(size):
-    memory = ctypes.create_string_buffer(size + 512)
-    address = ctypes.addressof(memory)
-    return types.SimpleNamespace(ptr=address + -address % 512, mem=memory)
 
 
 def normal(rng, shape, dtype):
@@ -146,13 +116,22 @@ def test_tf32_is_off_unless_asked_for(xp, monkeypatch):
         return np.abs(to_numpy(cublas.matmul(X, Y)) - exact).max()
 
     assert error(X, Y) < 1e-5
-    monkeypatch.setattr(cublas, "allow_tf32", True)
+    monkeypatch.setattr(cublas, "allow_tf32", False)  # put back after the test
+    cublas.set_tf32(True, xp)
     assert 1e-4 < error(X, Y) < 1e-1
     assert error(X.astype(np.float64), Y.astype(np.float64)) < 1e-12
 
 
-def test_one_handle_for_each_stream(xp, library, monkeypatch):
-    fake = ctypes.CDLL(str(library))
+def test_tf32_without_a_gpu_is_an_error(monkeypatch):
+    monkeypatch.setattr(cublas, "allow_tf32", True)
+    with pytest.raises(BackendError, match=r"--tf32 .* --backend cupy"):
+        cublas.set_tf32(True, np)
+    cublas.set_tf32(False, np)
+    assert cublas.allow_tf32 is False
+
+
+def test_one_handle_for_each_stream(xp, monkeypatch):
+    fake = ctypes.CDLL(str(cublas_on_cpu.library()))
     before = ctypes.c_int.in_dll(fake, "created").value
     X = xp.asarray(np.ones((2, 2), np.float32))
     for stream in (0, 0, 512, 512, 0):

@@ -293,7 +293,7 @@ def test_a_run_that_is_none(place, judge, name, words, inside, monkeypatch, tmp_
         ("runs", "is not the folder of a run"),
         ("missing", "is not the folder of a run"),
         ("text.wav", "is not the folder of a run"),
-        ("runs/lenet5-toy", "a run of 'lenet5', not of a VAE"),
+        ("runs/lenet5-toy", "a run of 'lenet5', not of a generator"),
     ):
         code, output, errors = inside(name, run, *words, "--out", tmp_path / "out")
         assert (code, output) == (2, "")

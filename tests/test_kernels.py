@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import cublas_on_cpu
 import cuda_on_cpu
 import kernel_cases
 import numpy as np
@@ -17,11 +18,23 @@ import pytest
 import strict_cupy
 from kernel_cases import CASES
 from test_gpu import check
-from test_strict_cupy import LAYER_CASES, OPTIMISERS, layer_id, layer_pass, steps, training_step
+from test_strict_cupy import (
+    LAYER_CASES,
+    OPTIMISERS,
+    layer_id,
+    layer_pass,
+    make_mix,
+    run,
+    steps,
+    training_step,
+)
 
-from tinya2i import backend, kernels
+from tinya2i import backend, kernels, optim
+from tinya2i.backend import to_device
 from tinya2i.errors import BackendError
 from tinya2i.kernels import launch
+from tinya2i.layer import Param
+from tinya2i.tasks import JudgeTask, VAETask
 
 DTYPES = [np.float32, np.float64]
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,29 +114,139 @@ def test_every_kernel_is_run(xp, monkeypatch):
     assert ran == {*NAMES}
 
 
-# The library with them
+# The library with them, and with cuBLAS's stand-in: as on a card
+
+
+@pytest.fixture
+def card(xp, monkeypatch):
+    """The stand-in for CuPy with kernels and cuBLAS; its own matrix products are refused."""
+
+    def product(*given, **named):
+        raise AssertionError("a product of CuPy's own, which no graph can capture")
+
+    cublas_on_cpu.install(monkeypatch)
+    cublas_on_cpu.forget()
+    for module in (xp, strict_cupy):
+        monkeypatch.setattr(module, "matmul", product)
+    yield xp
+    cublas_on_cpu.forget()
 
 
 @pytest.mark.parametrize(("case", "train", "n"), LAYER_CASES, ids=layer_id)
-def test_layers_on_kernels(xp, case, train, n):
-    theirs, ours = (layer_pass(case, train, n, np.float32, module) for module in (xp, np))
+def test_layers_on_kernels(card, case, train, n):
+    compare_layer(card, case, train, n)
+
+
+def compare_layer(card, *case):
+    theirs, ours = (layer_pass(*case, np.float32, module) for module in (card, np))
     check(theirs, ours, np.float32)
 
 
-def test_a_training_step_on_kernels(xp, ran):
+def test_a_training_step_on_kernels(card, ran):
     """Losses and gradients (Adam's m is a tenth of them); nothing waits."""
-    theirs, _, their_adam, events = training_step("LeNet5", xp)
+    theirs, _, their_adam, events = training_step("LeNet5", card)
     ours, _, our_adam, _ = training_step("LeNet5", np)
     assert events == []
     check(theirs, ours, np.float32)
     check(backend.to_numpy(their_adam.m), our_adam.m, np.float32)
-    assert {"im2col", "column_sum"} <= ran
+    assert {"im2col", "col2im", "column_sum", "adam", "adam_tick"} <= ran
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_optimisers_on_kernels(xp, name):
-    (theirs, _), (ours, _) = (steps(OPTIMISERS[name], np.float32, m, count=5) for m in (xp, np))
+def test_optimisers_on_kernels(card, name):
+    compare_optimiser(card, OPTIMISERS[name])
+
+
+def compare_optimiser(card, make):
+    (theirs, _), (ours, _) = (steps(make, np.float32, m, count=5) for m in (card, np))
     check(theirs.state(), ours.state(), np.float32)
+
+
+@pytest.mark.parametrize("kind", [JudgeTask, VAETask], ids=lambda kind: kind.__name__)
+def test_a_run_on_kernels_and_its_resumption_on_the_other_backend(card, tmp_path, kind):
+    mix = make_mix()
+    whole, _, events = run(kind, mix, card, tmp_path / "whole", epochs=2)
+    assert events == [[]] * 4
+    ours, _, _ = run(kind, mix, np, tmp_path / "again", epochs=1)
+    assert whole[0]["loss"] == pytest.approx(ours[0]["loss"], rel=1e-4)
+    again, _, _ = run(kind, mix, card, tmp_path / "again", epochs=2, resume=True)
+    assert again[1]["loss"] == pytest.approx(whole[1]["loss"], rel=1e-3)
+
+
+def resumed_adam(xp, count):
+    """The weights after `count` steps at learning rates that fall, begun anew before the last."""
+    rng, weights = np.random.default_rng(0), np.linspace(-1, 1, 50, dtype=np.float32)
+    adam = optim.Adam([Param(to_device(weights, xp))], 0.1)
+    for t in range(count):
+        if t == count - 1:
+            again = optim.Adam([Param(adam.params[0].data.copy())], 0.1)
+            again.load_state(adam.state())
+            adam = again
+        adam.lr = 0.1 / (t + 1)
+        adam.params[0].grad += to_device(rng.standard_normal(50, np.float32), xp)
+        with strict_cupy.watched() as events:
+            adam.step()
+        assert events == []  # no new learning rate is waited for
+    return backend.to_numpy(adam.params[0].data)
+
+
+def test_adam_goes_on_from_a_checkpoint_and_with_another_learning_rate(card):
+    check(resumed_adam(card, 4), resumed_adam(np, 4), np.float32)
+
+
+@pytest.mark.parametrize("place", [kernels.LR, kernels.T])
+def test_negative_control_a_clock_that_stands_is_noticed(card, monkeypatch, place):
+    """The mistake of writing only one of the two numbers that the host knows."""
+    other = {kernels.LR: "LR", kernels.T: "T"}[place]
+    monkeypatch.setattr(kernels, other, 5)  # a place that each step overwrites
+    with pytest.raises(AssertionError, match="Not equal"):
+        check(resumed_adam(card, 4), resumed_adam(np, 4), np.float32)
+
+
+def scaled(true):
+    return lambda *given: true(*given) * 1.01
+
+
+def without_bias(true):
+    return lambda *given: true(*given[:5])
+
+
+def nothing(true):
+    return lambda *given: None
+
+
+def apart(true):
+    """Statistics that do not move the running ones."""
+    return lambda M, mean, var, momentum: true(M, mean.copy(), var.copy(), momentum)
+
+
+WIRED = {  # a kernel's function, what is wrong with it, and a case that must notice
+    ("im2col", scaled): "Conv2d",
+    ("col2im", scaled): "Conv2d",
+    ("col2im", without_bias): "ConvTranspose2d",
+    ("column_sum", scaled): "Linear",
+    ("batchnorm", scaled): "BatchNorm2d",
+    ("batch_statistics", apart): "BatchNorm2d",
+    ("batchnorm_param_grads", scaled): "BatchNorm2d",
+    ("batchnorm_input_grad", scaled): "BatchNorm2d",
+    ("adam", nothing): "Adam",
+}
+
+
+@pytest.mark.parametrize(("name", "wrong"), WIRED)
+def test_negative_control_the_library_depends_on_its_kernels(card, monkeypatch, name, wrong):
+    monkeypatch.setattr(kernels, name, wrong(getattr(kernels, name)))
+    with pytest.raises(AssertionError):
+        compare_all(card, WIRED[name, wrong])
+
+
+def compare_all(card, what):
+    """An optimiser, or the layers whose names begin so."""
+    if what in OPTIMISERS:
+        compare_optimiser(card, OPTIMISERS[what])
+    for case in LAYER_CASES:
+        if case[0].name.startswith(what):
+            compare_layer(card, *case)
 
 
 def test_kernels_are_offered_only_where_they_can_run(xp, monkeypatch):
@@ -139,24 +262,21 @@ def test_kernels_are_offered_only_where_they_can_run(xp, monkeypatch):
 
 
 def test_wrong_arrays_are_refused(xp):
-    X, b = xp.ones((4, 3), np.float32), xp.ones(3, np.float32)
+    M, c = xp.ones((4, 3), np.float32), [xp.ones(3, np.float32)] * 4
     with pytest.raises(TypeError, match="float64 where float32"):
-        kernels.bias_act(X, xp.ones(3), 0.0)
-    with pytest.raises(TypeError, match="int32 where int64"):
-        kernels.gather_batch(X, xp.asarray(np.zeros(2, np.int32)))
+        kernels.batchnorm(M, *c[:3], xp.ones(3), 0.1)
     with pytest.raises(ValueError, match="C order"):
-        kernels.bias_act(xp.ones((3, 4), np.float32).T, b, 0.0)
-    with pytest.raises(ValueError, match="slope"):
-        kernels.act_grad(X, X, -0.1)
+        kernels.batchnorm(M, *c[:3], xp.ones(6, np.float32)[::2], 0.1)
     with pytest.raises(ValueError, match="does not fit"):
         kernels.im2col(xp.ones((1, 2, 2, 1)), (4, 4), (1, 1), (0, 0))
 
 
 def test_arrays_beyond_32_bits_are_refused(xp, monkeypatch):
     monkeypatch.setattr(launch, "LARGEST", 12)
-    kernels.bias_act(xp.ones((3, 3), np.float32), xp.ones(3, np.float32), 0.0)
+    c = [xp.ones(3, np.float32)] * 4
+    kernels.batchnorm(xp.ones((3, 3), np.float32), *c, 0.1)
     with pytest.raises(ValueError, match="below 12"):
-        kernels.bias_act(xp.ones((4, 3), np.float32), xp.ones(3, np.float32), 0.0)
+        kernels.batchnorm(xp.ones((4, 3), np.float32), *c, 0.1)
 
 
 SMALL = """
@@ -253,18 +373,6 @@ MUTANTS = {
         ("&& COLUMN < c", ""),
         ("partial, blockIdx.x", "partial, 0"),
     ],
-    "bias_act": [
-        ("if (COLUMN >= c) return;", ""),
-        ("+ bias", ""),
-        ("x <= 0 ?", "!(x > 0) ?"),
-        ("slope == 0 ? REAL(0) : ", ""),
-    ],
-    "act_grad": [
-        ("Y[k] > 0", "Y[k] >= 0"),
-        ("slope * dY[k]", "REAL(0)"),
-        ("sum += d;", "sum += dY[k];"),
-        ("COLUMN < c", "true"),
-    ],
     "moments": [
         ("squares += x * x", "squares += x"),
         ("double x", "float x"),
@@ -310,8 +418,6 @@ MUTANTS = {
         (" + shift", ""),
         ("k += step", "k += size"),
     ],
-    "gather_batch": [("* size", ""), ("blockIdx.x * size", "blockIdx.x"), ("k < size", "k < 256")],
-    "gather_pixels": [("/ REAL(255)", "/ REAL(256)"), ("k < size", "k < size - 1")],
     "sum_of_lanes": [
         ("        __syncthreads();\n        if", "        if"),
         ("blockDim.y / 2", "blockDim.y / 4"),
@@ -320,7 +426,7 @@ MUTANTS = {
     "leave_sum": [("gridDim.x == 1", "gridDim.x == 2"), ("threadIdx.y > 0 || ", "")],
     "sum_of_parts": [("part += blockDim.y", "part += 64"), ("(which * parts + part)", "part")],
 }
-SUMS = ("batchnorm_param_grads", "column_sum", "act_grad")
+SUMS = ("batchnorm_param_grads", "column_sum")
 SEEN_BY = {  # the case that must notice, and others that might; without an entry its namesake
     "add_parts": SUMS,
     "moments": ("batch_statistics",),

@@ -22,6 +22,7 @@ from tinya2i.data import Mix, Pairs
 from tinya2i.environment import environment
 from tinya2i.errors import BackendError, CheckpointError
 from tinya2i.gradcheck import cases
+from tinya2i.kernels import cublas
 from tinya2i.layer import Param, Sequential
 from tinya2i.models.networks import LATENT
 from tinya2i.ops import convolution, functions, ways
@@ -327,6 +328,19 @@ def test_with_a_usable_cupy(xp):
     assert environment(xp)["cupy"] == xp.__version__
     with pytest.raises(BackendError, match="auto, numpy or cupy"):
         backend.get("torch")
+
+
+def test_a_run_says_how_products_are_made_and_may_go_on_with_others(xp, monkeypatch, tmp_path):
+    """A run from before --tf32 was there may, too."""
+    assert "tf32" not in environment(np)
+    monkeypatch.setattr(cublas, "allow_tf32", False)  # put back after the test
+    Run(tmp_path, {"seed": 0}, xp=xp)
+    for on in (True, False):
+        cublas.set_tf32(on, xp)
+        run = Run(tmp_path, {"seed": 0, "tf32": on}, resume=True, xp=xp)
+        config = json.loads((tmp_path / "config.json").read_text())
+        assert config["flags"]["tf32"] is config["resumed"][-1]["environment"]["tf32"] is on
+        assert any("another tf32: not bit for bit" in note for note in run.notes) is on
 
 
 def test_moving_arrays(xp):

@@ -12,11 +12,13 @@ import numpy as np
 
 import tinya2i
 from tinya2i.backend import device_name
+from tinya2i.kernels import cublas
 from tinya2i.threads import thread_count
 
 
 def environment(xp: ModuleType = np) -> dict[str, Any]:
     """JSON-able description of this process; xp is the array module that the run computes with."""
+    products = {} if xp is np else {"tf32": cublas.allow_tf32}
     return {
         "tinya2i": tinya2i.__version__,
         "commit": _commit(),
@@ -27,6 +29,7 @@ def environment(xp: ModuleType = np) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "device": device_name(xp),
         "threads": thread_count(),
+        **products,
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tinya2i import kernels
 from tinya2i.backend import Array, array_module, to_device, to_numpy
 from tinya2i.errors import CheckpointError
 from tinya2i.layer import Param
@@ -126,8 +127,19 @@ class Adam(Optimiser):
     ):
         super().__init__(params, lr)
         self.betas, self.eps = betas, eps
+        if kernels.usable(self.data):
+            self.clock = kernels.adam_clock(array_module(self.data), lr, betas, eps)
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        super().load_state(state)
+        if kernels.usable(self.data):
+            self.clock[kernels.T] = self.t
 
     def _update(self, part: slice) -> None:
+        if kernels.usable(self.data):  # there the one part is all of it
+            self.clock[kernels.LR] = self.lr
+            kernels.adam(self.data, self.grad, self.m, self.v, self.clock)
+            return
         xp = array_module(self.data)
         b1, b2 = self.betas
         # With m and v without their factors (1-b1) and (1-b2), what the definition does to whole

@@ -19,7 +19,7 @@ from tinya2i.files import locked, plain, read_rows, replacing
 
 # Flags that may change on resume: they decide how far and how loud, not what is computed.
 FREE = frozenset(("epochs", "out", "resume", "overwrite", "quiet", "samples_every"))
-FREE |= {"checkpoint_every", "data_dir", "offline", "backend"}
+FREE |= {"checkpoint_every", "data_dir", "offline", "backend", "tf32"}
 # Entries of a metrics row that two equal runs do not share.
 TIMES = frozenset(("seconds", "seconds_evaluating", "examples_per_second"))
 # All that a run writes, and so all that --overwrite deletes.

@@ -6,6 +6,7 @@
     timing    turn by turn in one process; the machine's sgemm rate
     memory    what a step needs at most, in a process of its own
     compare   all of these for one step, as numbers
+    cuda      the same for one step on a GPU, with PyTorch compiled as well
     report    the numbers as a table
 
 Beside a step at one batch size:

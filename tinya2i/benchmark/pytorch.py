@@ -17,10 +17,23 @@ from tinya2i.layer import Layer
 
 @dataclass(frozen=True)
 class Configuration:
-    """How PyTorch lays out pictures and weights in memory, and which of its Adams it uses."""
+    """How PyTorch lays out pictures and weights in memory, and which of its Adams it uses.
+
+    mode: torch.compile's; None: nothing is compiled.
+    """
 
     layout: torch.memory_format
     fused: bool
+    device: str = "cpu"
+    mode: str | None = None
+
+    def place(self, networks: Iterable[nn.Module]) -> nn.ModuleList:
+        """The networks where and how this says."""
+        return nn.ModuleList(networks).to(self.device, memory_format=self.layout)
+
+    def compiled(self, function: Callable) -> Callable:
+        """The function or network, compiled where this says so."""
+        return torch.compile(function, mode=self.mode) if self.mode else function
 
 
 CONFIGURATIONS = {
@@ -86,8 +99,10 @@ def vaegan(batch: Batch, how: Configuration) -> Theirs:
     its pass on the fake, each time for one player's weights alone, is less work.
     """
     X, T, noise = tensors(batch, how)
-    networks = nn.ModuleList(pytorch_vaegan.networks()).to(memory_format=how.layout)
-    encoder, decoder, discriminator = networks
+    networks = how.place(pytorch_vaegan.networks())
+    encoder, decoder, discriminator = map(how.compiled, networks)
+    if how.mode:
+        pytorch_vaegan.allow_going_back_twice()
     judges, draws = [*discriminator.parameters()], [*encoder.parameters(), *decoder.parameters()]
     adams = [
         torch.optim.Adam(params, lr=2e-4, betas=(0.5, 0.999), fused=how.fused)
@@ -121,7 +136,7 @@ def training(
     networks: Iterable[nn.Module], loss: Callable[[], torch.Tensor], how: Configuration
 ) -> Theirs:
     """One training step on loss(), with one Adam for all networks."""
-    modules = nn.ModuleList(networks).to(memory_format=how.layout)
+    modules, loss = how.place(networks), how.compiled(loss)
     adam = torch.optim.Adam(modules.parameters(), lr=1e-3, fused=how.fused)
 
     def step() -> torch.Tensor:
@@ -136,7 +151,7 @@ def training(
 
 def tensors(batch: Batch, how: Configuration) -> list[torch.Tensor]:
     """Copies of our arrays; pictures (n, h, w, c) become (n, c, h, w), in the layout asked for."""
-    given = [torch.tensor(array) for array in batch]
+    given = [torch.tensor(array, device=how.device) for array in batch]
     return [
         X.permute(0, 3, 1, 2).contiguous(memory_format=how.layout) if X.ndim == 4 else X
         for X in given

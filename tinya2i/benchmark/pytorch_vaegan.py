@@ -32,3 +32,10 @@ def networks() -> list[nn.Sequential]:
         nn.Conv2d(512, 1, 1), nn.BatchNorm2d(1),
     )  # fmt: skip
     return [encoder, decoder, discriminator]
+
+
+def allow_going_back_twice() -> None:
+    """Compiled networks keep the memory of a pass, which else they give away as they go back."""
+    from torch._functorch import config
+
+    config.donated_buffer = False

@@ -2,8 +2,10 @@
 
 import datetime
 import os
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import threadpoolctl
 
 from tinya2i.benchmark import features, growth
@@ -16,9 +18,9 @@ WITHOUT_PYTORCH = (
 )
 
 
-def surroundings(rate: float) -> dict[str, Any]:
+def surroundings(rate: float, xp: ModuleType = np) -> dict[str, Any]:
     """{"date", "machine", "versions"}: all that the times depend on beside the settings."""
-    known = environment()
+    known = environment(xp)
     blas = [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]
     pytorch = pytorch_side()
     return {
@@ -31,7 +33,7 @@ def surroundings(rate: float) -> dict[str, Any]:
             "sgemm_flops_per_second": rate,
         },
         "versions": {
-            **{name: known[name] for name in ("tinya2i", "commit", "python", "numpy")},
+            **{name: known[name] for name in ("tinya2i", "commit", "python", "numpy", "cupy")},
             "blas": ", ".join(f"{lib['internal_api']} {lib['version']}" for lib in blas),
             "pytorch": pytorch and pytorch.torch.__version__,
         },
@@ -43,13 +45,16 @@ def table(results: dict[str, Any]) -> str:
     machine, versions, settings = (results[key] for key in ("machine", "versions", "settings"))
     pytorch = f"PyTorch {versions['pytorch']}" if versions["pytorch"] else "no PyTorch"
     threads = "our threads" if "features" in results else "threads on both sides"
-    size = f"batch {settings['batch_size']}, float32, " if "batch_size" in settings else ""
+    numbers = "TF32" if settings.get("tf32") else "float32"
+    size = f"batch {settings['batch_size']}, {numbers}, " if "batch_size" in settings else ""
+    blas = "cuBLAS" if versions.get("cupy") else "NumPy"
+    ours = f"CuPy {versions['cupy']}, " if versions.get("cupy") else ""
     lines = [
         f"{results['date']}  {machine['device']}, {machine['cores']} cores, "
         f"{threads}: {machine['threads']}, {machine['system']}",
-        f"tinya2i {versions['tinya2i']}, {pytorch}, NumPy {versions['numpy']} "
+        f"tinya2i {versions['tinya2i']}, {pytorch}, {ours}NumPy {versions['numpy']} "
         f"({versions['blas']}), Python {versions['python']}",
-        f"sgemm {machine['sgemm_flops_per_second'] / 1e9:.0f} GFLOP/s with NumPy; "
+        f"sgemm {machine['sgemm_flops_per_second'] / 1e9:.0f} GFLOP/s with {blas}; "
         f"{size}{settings['rounds']} rounds",
     ]
     for name, step in results.get("steps", {}).items():
@@ -71,6 +76,7 @@ def _step_lines(name: str, step: dict[str, Any]) -> list[str]:
         peak = _peak(step, "pytorch") if side == step["best_pytorch"] else ""
         least = step["minimum"]["pytorch"][side]
         lines.append(_row(f"PyTorch {side}", seconds, least, rate, peak))
+    lines += [f"  PyTorch {side}: {why}" for side, why in step.get("left_out", {}).items()]
     if step["ratio"]:
         lines.append(
             f"  ours / best PyTorch{step['ratio']:25.2f}{step['minimum']['ratio']:10.2f}"

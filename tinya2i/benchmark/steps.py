@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
 from tinya2i import models
-from tinya2i.backend import Array
+from tinya2i.backend import Array, to_device
 from tinya2i.benchmark.flops import Pass
 from tinya2i.models import lenet5, vae, vaegan
 from tinya2i.optim import Adam
@@ -28,10 +29,13 @@ class Ours:
 
 @dataclass(frozen=True)
 class Step:
-    """A row of the benchmark: batch(rng, n) draws the data, ours(batch) builds model and step."""
+    """A row of the benchmark: batch(rng, n) draws the data, ours(batch) builds model and step.
+
+    ours(batch, xp) builds both on the device of xp.
+    """
 
     batch: Callable[[np.random.Generator, int], Batch]
-    ours: Callable[[Batch], Ours]
+    ours: Callable[..., Ours]
 
     def draw(self, n: int, seed: int = 0) -> Batch:
         """The batch of n items that both sides get."""
@@ -48,8 +52,12 @@ def _sounds_pictures_noise(rng: np.random.Generator, n: int) -> Batch:
     return sounds, pictures, rng.standard_normal((n, models.networks.LATENT), np.float32)
 
 
-def _lenet5(batch: Batch) -> Ours:
-    model = models.LeNet5()
+def _moved(batch: Batch, xp: ModuleType) -> tuple[Array, ...]:
+    return tuple(to_device(array, xp) for array in batch)
+
+
+def _lenet5(batch: Batch, xp: ModuleType = np) -> Ours:
+    batch, model = _moved(batch, xp), models.LeNet5().to(xp)
     adam = Adam(model.params())
     return Ours(
         step=lambda: lenet5.train_step(model, adam, *batch)["loss"],
@@ -57,8 +65,8 @@ def _lenet5(batch: Batch) -> Ours:
     )
 
 
-def _vae(batch: Batch) -> Ours:
-    model = models.VAE()
+def _vae(batch: Batch, xp: ModuleType = np) -> Ours:
+    batch, model = _moved(batch, xp), models.VAE().to(xp)
     adam = Adam(model.params())
     return Ours(
         step=lambda: vae.train_step(model, adam, *batch)["loss"],
@@ -69,8 +77,8 @@ def _vae(batch: Batch) -> Ours:
     )
 
 
-def _vaegan(batch: Batch) -> Ours:
-    model, picture = models.VAEGAN(), (28, 28, 1)
+def _vaegan(batch: Batch, xp: ModuleType = np) -> Ours:
+    batch, model, picture = _moved(batch, xp), models.VAEGAN().to(xp), (28, 28, 1)
     adams = vaegan.optimisers(model)
 
     def step() -> Array:

@@ -11,8 +11,7 @@ Nothing here makes the host wait or copies from it, except `adam_clock`.
 """
 
 from tinya2i.kernels.adam import LR, T, adam, adam_clock
-from tinya2i.kernels.batches import gather_batch, gather_pixels
-from tinya2i.kernels.columns import act_grad, bias_act, column_sum
+from tinya2i.kernels.columns import column_sum
 from tinya2i.kernels.launch import usable
 from tinya2i.kernels.norm import (
     batch_statistics,
@@ -23,7 +22,6 @@ from tinya2i.kernels.norm import (
 from tinya2i.kernels.windows import col2im, im2col
 
 __all__ = [
-    "LR", "T", "act_grad", "adam", "adam_clock", "batch_statistics", "batchnorm",
-    "batchnorm_input_grad", "batchnorm_param_grads", "bias_act", "col2im", "column_sum",
-    "gather_batch", "gather_pixels", "im2col", "usable",
+    "LR", "T", "adam", "adam_clock", "batch_statistics", "batchnorm", "batchnorm_input_grad",
+    "batchnorm_param_grads", "col2im", "column_sum", "im2col", "usable",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Matrices column by column: sums over rows, bias and activation."""
+"""Matrices column by column: sums over rows."""
 
 import numpy as np
 
@@ -26,27 +26,3 @@ def sums(name: str, count: int, M: Array, *arguments: Array | float) -> Array:
         (_, columns), block = table(grid[0], c, PARTS, LANES)
         launch("add_parts", M.dtype, (count, columns), block, partial, out, grid[0], c)
     return out
-
-
-def bias_act(Y: Array, b: Array, slope: float) -> None:
-    """Y = a(Y + b), in place, where a(x) = x for x > 0, else slope * x.
-
-    Y (..., c) in C order, b (c,). slope 0: ReLU; 1: the bias alone; others: LeakyReLU.
-    """
-    c = len(b)
-    rows = Y.size // c
-    launch("bias_act", Y.dtype, *table(rows, c), Y, b, float(slope), rows, c)
-
-
-def act_grad(dY: Array, Y: Array, slope: float) -> tuple[Array, Array]:
-    """dX = dY where Y > 0, else slope * dY; db = sum of dX over all axes but the last.
-
-    The gradients of Y = bias_act(X, b, slope): dY, Y (..., c) -> dX (..., c), db (c,). Raises
-    ValueError for a negative slope, with which Y would not tell the sign of X.
-    """
-    if slope < 0:
-        raise ValueError(f"slope is {slope}: below 0 the sign of X is not that of Y")
-    xp = array_module(Y)
-    dY, M = xp.ascontiguousarray(dY), xp.ascontiguousarray(Y).reshape(-1, Y.shape[-1])
-    dX = xp.empty(Y.shape, Y.dtype)
-    return dX, sums("act_grad", 1, M, dY, M, float(slope), dX)[0]

@@ -16,8 +16,7 @@ import numpy as np
 from tinya2i.backend import Array, array_module
 from tinya2i.errors import BackendError
 
-# Products of float32 from factors rounded to 10 bits, several times as fast: set it for a program.
-allow_tf32 = False
+allow_tf32 = False  # see set_tf32
 
 WORKSPACE = 32 << 20  # bytes: what NVIDIA recommends for Hopper
 NO_TRANSPOSE, TRANSPOSE = 0, 1
@@ -28,6 +27,18 @@ TYPES = {"f": (0, 68, ctypes.c_float), "d": (1, 70, ctypes.c_double)}
 FACTORS = {
     char: (ctypes.byref(kind(0)), ctypes.byref(kind(1))) for char, (*_, kind) in TYPES.items()
 }
+
+
+def set_tf32(on: bool, xp: ModuleType) -> None:
+    """From now on float32 products on a GPU round their factors to 10 bits, or do not.
+
+    Hopper multiplies such numbers (TF32) several times as fast. The sums are float32 either way,
+    and float64 stays as it is. Raises BackendError where it is asked for without a GPU.
+    """
+    global allow_tf32
+    if on and xp is np:
+        raise BackendError("--tf32 is a way in which a GPU multiplies: it needs --backend cupy")
+    allow_tf32 = on
 
 
 def usable(X: Array) -> bool:

@@ -120,37 +120,6 @@ extern "C" __global__ void column_sum(const REAL* X, double* partial, REAL* out,
 }
 
 
-// Bias and activation -------------------------------------------------------------------------------
-
-// Y = a(Y + b), in place, a(x) = x where x > 0, else slope * x. slope 1: the bias alone; 0: ReLU.
-// Grid: as for sums over rows. NaN stays NaN: only what is known to be below 0 is changed.
-extern "C" __global__ void bias_act(REAL* Y, const REAL* b, REAL slope, int rows, int c)
-{
-    if (COLUMN >= c) return;
-    REAL bias = b[COLUMN];
-    for (int row = FIRST_ROW; row < rows; row += NEXT_ROW) {
-        REAL x = Y[row * c + COLUMN] + bias;
-        Y[row * c + COLUMN] = x <= 0 ? (slope == 0 ? REAL(0) : slope * x) : x;
-    }
-}
-
-// dX = dY where Y > 0, else slope * dY; and its column sums, the gradient of the bias.
-// Y = a(X) has X's sign (slope >= 0), so that X need not be kept.
-extern "C" __global__ void act_grad(
-    const REAL* dY, const REAL* Y, REAL slope, REAL* dX, double* partial, REAL* db, int rows, int c)
-{
-    double sum = 0;
-    if (COLUMN < c)
-        for (int row = FIRST_ROW; row < rows; row += NEXT_ROW) {
-            int k = row * c + COLUMN;
-            REAL d = Y[k] > 0 ? dY[k] : slope * dY[k];
-            dX[k] = d;
-            sum += d;
-        }
-    leave_sum(sum, 0, partial, db, c);
-}
-
-
 // Batch normalisation -------------------------------------------------------------------------------
 
 // First stage of the moments: sums of X and of X^2 for each column. The square of a float is exact
@@ -269,24 +238,4 @@ extern "C" __global__ void adam(
         v[k] = second;
         data[k] -= first / (sqrt(second) + shift) * rate;
     }
-}
-
-
-// Batches -------------------------------------------------------------------------------------------
-
-// Y[i] = X[index[i]], rows of `size` numbers; no index is checked. Grid: a block for each row.
-extern "C" __global__ void gather_batch(
-    const REAL* X, const long long* index, REAL* Y, int size)
-{
-    const REAL* row = X + index[blockIdx.x] * size;
-    for (int k = threadIdx.x; k < size; k += blockDim.x) Y[blockIdx.x * size + k] = row[k];
-}
-
-// Y[i] = images[index[i]] / 255, from bytes. Grid: a block for each row.
-extern "C" __global__ void gather_pixels(
-    const unsigned char* images, const long long* index, REAL* Y, int size)
-{
-    const unsigned char* row = images + index[blockIdx.x] * size;
-    for (int k = threadIdx.x; k < size; k += blockDim.x)
-        Y[blockIdx.x * size + k] = REAL(row[k]) / REAL(255);
 }

@@ -17,7 +17,7 @@ WARP = 32  # threads that read memory together
 BLOCKS = 1024  # fills any card of today; a constant, so that no sum depends on the card
 LARGEST = 1 << 30  # numbers in an array: the kernels count in 32 bits, and one stride further
 NULL = np.uint64(0)  # a pointer to nothing; None would leave out the argument
-TYPES = {"int": np.int32, "double": np.float64, "long long": np.int64, "unsigned char": np.uint8}
+TYPES = {"int": np.int32, "double": np.float64}
 Grid = tuple[int, int]
 
 

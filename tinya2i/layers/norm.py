@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinya2i import ops
+from tinya2i import kernels, ops
 from tinya2i.backend import Array, array_module
 from tinya2i.layer import Backprop, Layer, Param
 
@@ -27,6 +27,8 @@ class BatchNorm2d(Layer):
         xp = array_module(X)
         gamma, beta = self.gamma, self.beta
         M = X.reshape(-1, X.shape[-1])  # rows are samples, columns channels
+        if kernels.usable(M):
+            return self._on_kernels(M, X.shape, train)
         mean, var = self._batch_statistics(M) if train else (self.mean.copy(), self.var)
         scale = 1 / xp.sqrt(var + self.eps)
         slope = gamma.data * scale
@@ -64,6 +66,28 @@ class BatchNorm2d(Layer):
 
         return ops.elementwise(normalise, M).reshape(X.shape), backprop
 
+    def _on_kernels(self, M: Array, shape: tuple[int, ...], train: bool) -> tuple[Array, Backprop]:
+        """forward on a GPU: the same formulas, each in one pass over memory."""
+        gamma, beta = self.gamma, self.beta
+        if train:
+            mean, var = self._batch_statistics(M)
+        else:  # copies, because a later call in training moves the running ones
+            mean, var = self.mean.copy(), self.var.copy()
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            given = (dY.reshape(M.shape), M, mean, var)
+            grads = kernels.batchnorm_param_grads(*given, self.eps)
+            if accumulate:
+                beta.grad += grads[0]
+                gamma.grad += grads[1]
+            if not input_grad:
+                return None
+            dM = kernels.batchnorm_input_grad(*given, gamma.data, grads, self.eps, train)
+            return dM.reshape(shape)
+
+        Y = kernels.batchnorm(M, mean, var, gamma.data, beta.data, self.eps)
+        return Y.reshape(shape), backprop
+
     def _batch_statistics(self, M: Array) -> tuple[Array, Array]:
         m = len(M)
         if m < 2:
@@ -71,6 +95,8 @@ class BatchNorm2d(Layer):
                 "BatchNorm in training needs more than one value per channel: "
                 "use a larger batch or train=False"
             )
+        if kernels.usable(M):
+            return kernels.batch_statistics(M, self.mean, self.var, self.momentum)
         mean = ops.column_sum(M) / m
         (squares,) = ops.column_sums(lambda M: ((M - mean) ** 2,), M)
         var = squares / m

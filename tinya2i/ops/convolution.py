@@ -12,12 +12,17 @@ The three convolution functions are one linear map and its two adjoints:
 A transposed convolution is the same three with the roles of X and Y exchanged; so both of the first
 two can add a bias b to what they return (None: no bias).
 
-Each slice of the batch reads all weights, so it should be no smaller than they are.
+Each slice of the batch reads all weights, so it should be no smaller than they are. A GPU takes the
+batch in one piece.
 """
 
 from collections.abc import Iterable
 
+import numpy as np
+
+from tinya2i import kernels
 from tinya2i.backend import Array, array_module
+from tinya2i.ops.products import matmul, product
 from tinya2i.ops.windows import Pair, add_taps, im2col, out_size
 from tinya2i.threads import in_shares
 
@@ -32,7 +37,7 @@ def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, paddin
     def work(parts: Iterable[slice]) -> None:
         for part in parts:
             cols = im2col(X[part], kernel, stride, padding)
-            xp.matmul(cols, W, out=Y[part].reshape(-1, W.shape[1]))
+            product(cols, W, Y[part].reshape(-1, W.shape[1]))
             if b is not None:
                 Y[part] += b
 
@@ -47,6 +52,9 @@ def conv_input_grad(
     """dX = col2im(dY @ W.T) + b, of the given shape (n, h, w, c_in); a transposed convolution."""
     xp = array_module(dY)
     n, oh, ow, c_out = dY.shape
+    if kernels.usable(dY):
+        cols = matmul(dY.reshape(-1, c_out), W.T)
+        return kernels.col2im(cols, shape, kernel, stride, padding, b)
     dX = xp.empty(shape, dY.dtype)
 
     def work(parts: Iterable[slice]) -> None:
@@ -78,6 +86,9 @@ def conv_weight_grad(
     """dW += im2col(X).T @ dY, in place: dW (kh*kw*c_in, c_out)."""
     xp = array_module(X)
     n, oh, ow, c_out = dY.shape
+    if xp is not np:
+        product(im2col(X, kernel, stride, padding).T, dY.reshape(-1, c_out), dW, add=True)
+        return
 
     def work(parts: Iterable[slice]) -> Array:
         return sum(

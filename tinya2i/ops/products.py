@@ -1,4 +1,4 @@
-"""Matrix products in shares of memory and cores."""
+"""Matrix products and sums of columns, in shares of memory and cores."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,17 +6,29 @@ import numpy as np
 
 from tinya2i import kernels
 from tinya2i.backend import Array, array_module
+from tinya2i.kernels import cublas
 from tinya2i.threads import SLICE_BYTES, in_shares
 
 COLUMNS = 512  # in a product: BLAS copies A once for each block of columns
 
 
+def product(A: Array, B: Array, out: Array, add: bool = False) -> None:
+    """out = A @ B, or out += A @ B where `add`, in place and in one piece."""
+    if cublas.usable(A):
+        cublas.matmul(A, B, out, add)
+    elif add:
+        out += A @ B
+    else:
+        array_module(A).matmul(A, B, out=out)
+
+
 def matmul(A: Array, B: Array) -> Array:
     """A @ B for few rows and many columns, a block of columns to each thread."""
     xp = array_module(A)
+    Y = xp.empty((len(A), B.shape[1]), A.dtype)
     if xp is not np:
-        return A @ B
-    Y = np.empty((len(A), B.shape[1]), A.dtype)
+        product(A, B, Y)
+        return Y
 
     def work(parts: Iterable[slice]) -> None:
         for columns in parts:
@@ -28,16 +40,12 @@ def matmul(A: Array, B: Array) -> Array:
 
 def add_matmul(out: Array, add: bool, A: Array, B: Array) -> None:
     """out += A @ B in place, or where add is False out = A @ B; a block of rows at a time."""
-    xp = array_module(A)
 
     def work(parts: Iterable[slice]) -> None:
         for rows in parts:
-            if add:
-                out[rows] += A[rows] @ B
-            else:
-                xp.matmul(A[rows], B, out=out[rows])
+            product(A[rows], B, out[rows], add)
 
-    in_shares(xp, len(out), max(1, out[:1].nbytes // 4), work)
+    in_shares(array_module(A), len(out), max(1, out[:1].nbytes // 4), work)
 
 
 def column_sum(X: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 from tinya2i import backend, cli, data, init, plot
 from tinya2i.audio import LogMel
 from tinya2i.errors import RunError
+from tinya2i.kernels import cublas
 from tinya2i.models import VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
 from tinya2i.streams import stream
@@ -25,6 +26,7 @@ EPOCHS = {"mix": 3, "toy": 5}
 def train_generator(args: argparse.Namespace) -> None:
     """Train args.model ("vae", "vaegan" or "autoencoder"), judge it, and draw what it does."""
     xp = backend.get(args.backend)
+    cublas.set_tf32(args.tf32, xp)
     args.epochs = EPOCHS[args.data] if args.epochs is None else args.epochs
     folder = cli.folder(args, f"{args.model}-{args.data}")
     mix = load_mix(args)
