@@ -1,6 +1,6 @@
 """Time our training steps against PyTorch's and our features against librosa's, on this machine.
 
-python examples/benchmark.py                             about two minutes
+python examples/benchmark.py                             some minutes
 python examples/benchmark.py --steps vae --rounds 20
 python examples/benchmark.py --json docs/results/cpu.json
 python examples/benchmark.py --backend cupy --tf32       on a GPU; PyTorch eager and compiled
@@ -18,6 +18,7 @@ from typing import Any
 
 from tinya2i import cli
 
+STEPS = ["lenet5", "vae", "vaegan"]
 ROUNDS = {"steps": 8, "features": 5, "growth": 2}
 SETTINGS = {
     "steps": ("batch_size", "rounds", "calls", "backend", "tf32"),
@@ -110,9 +111,8 @@ def parse() -> argparse.Namespace:
     add(
         "--steps",
         type=steps,
-        default="lenet5,vae",
         metavar="A,B",
-        help="what to time (%(default)s)",
+        help="what to time (lenet5,vae,vaegan; --growth without the last)",
     )
     add(
         "--batch-size", type=natural, default=128, metavar="N", help="examples a step (%(default)s)"
@@ -135,6 +135,7 @@ def parse() -> argparse.Namespace:
     add("--quiet", action="store_true", help="no progress, only the table")
     args = flags.parse_args()
     args.rounds = args.rounds or ROUNDS[args.what]
+    args.steps = args.steps or STEPS[: 2 if args.what == "growth" else 3]
     if args.plot and args.what != "growth":
         flags.error("--plot draws what --growth measures: add --growth")
     if args.backend == "cupy" and args.what != "steps":

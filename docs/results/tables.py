@@ -155,6 +155,20 @@ def growth() -> str:
     return table(head, rows)
 
 
+def tradeoff() -> str:
+    """Agreement against diversity, the weights of the reconstruction in order."""
+    rows = [
+        [point["label"], percent(point["agreement"]), interval(point["interval"]),
+         percent(point["agreement_mu"]), percent(point["diversity"]),
+         percent(point["diversity_features"]), percent(point["within_digit"]),
+         f"{point['lenet_fid']:.0f}", f"{point['kl']:.1f}"]
+        for _, result in load("tradeoff-mix.json") for point in result["points"]
+    ]  # fmt: skip
+    head = ["alpha", "agreement, z drawn", "95 %", "z = μ", "a clip's variety, pixels",
+            "features", "a digit's, pixels", "LeNet-FID", "KL (nats)"]  # fmt: skip
+    return table(head, rows)
+
+
 def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.1f} ms"
 
@@ -162,6 +176,7 @@ def _ms(seconds: float) -> str:
 TABLES = {
     "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
     "speed": speed, "features": features, "growth": growth,
+    "tradeoff": tradeoff,
 }  # fmt: skip
 
 
