@@ -19,7 +19,7 @@ from cublas_on_cpu import forget
 from tinya2i import backend
 from tinya2i.backend import to_numpy
 from tinya2i.errors import BackendError
-from tinya2i.kernels import cublas
+from tinya2i.kernels import cublas, launch
 
 DTYPES = [np.float32, np.float64]
 SHAPES = [(1, 1, 1), (2, 3, 4), (5, 1, 3), (1, 7, 2), (6, 4, 1), (17, 9, 33)]  # m, k, n
@@ -187,6 +187,9 @@ def test_it_is_offered_only_where_there_is_a_device(xp, monkeypatch):
     assert cublas.usable(xp.asarray(np.ones((2, 2), np.float32)))
     assert not cublas.usable(xp.arange(3))
     assert not cublas.usable(np.ones((2, 2), np.float32))
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "ON", False)  # TINYA2I_KERNELS=off
+        assert not cublas.usable(xp.asarray(np.ones((2, 2), np.float32)))
     monkeypatch.delattr(xp.cuda, "alloc")
     assert not cublas.usable(xp.asarray(np.ones((2, 2), np.float32)))
 

@@ -254,6 +254,9 @@ def test_kernels_are_offered_only_where_they_can_run(xp, monkeypatch):
     assert kernels.usable(xp.ones(3, np.float64))
     assert not kernels.usable(xp.arange(3))
     assert not kernels.usable(np.ones(3, np.float32))
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "ON", False)  # TINYA2I_KERNELS=off
+        assert not kernels.usable(xp.ones(3, np.float32))
     monkeypatch.delattr(xp, "RawModule")
     assert not kernels.usable(xp.ones(3, np.float32))
 

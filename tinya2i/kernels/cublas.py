@@ -15,6 +15,7 @@ import numpy as np
 
 from tinya2i.backend import Array, array_module
 from tinya2i.errors import BackendError
+from tinya2i.kernels import launch
 
 allow_tf32 = False  # see set_tf32
 
@@ -44,7 +45,7 @@ def set_tf32(on: bool, xp: ModuleType) -> None:
 def usable(X: Array) -> bool:
     """Whether products of X can be computed here: a CuPy array of float32 or float64."""
     xp = array_module(X)
-    return xp is not np and X.dtype.char in TYPES and hasattr(xp.cuda, "alloc")
+    return launch.ON and xp is not np and X.dtype.char in TYPES and hasattr(xp.cuda, "alloc")
 
 
 def matmul(A: Array, B: Array, out: Array | None = None, add: bool = False) -> Array:

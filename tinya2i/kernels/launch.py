@@ -1,6 +1,7 @@
 """Compiling kernels.cu, packing arguments, and how many threads a kernel is started with."""
 
 import functools
+import os
 import re
 from pathlib import Path
 from types import ModuleType
@@ -16,15 +17,17 @@ THREADS = 256  # in a block, where they do not wait for one another
 WARP = 32  # threads that read memory together
 BLOCKS = 1024  # fills any card of today; a constant, so that no sum depends on the card
 LARGEST = 1 << 30  # numbers in an array: the kernels count in 32 bits, and one stride further
+# Off: CuPy's own array code takes their place, to compare with, or where they cannot be compiled.
+ON = os.environ.get("TINYA2I_KERNELS", "on") != "off"
 NULL = np.uint64(0)  # a pointer to nothing; None would leave out the argument
 TYPES = {"int": np.int32, "double": np.float64}
 Grid = tuple[int, int]
 
 
 def usable(X: Array) -> bool:
-    """Whether the kernels take X: a CuPy array of float32 or float64."""
+    """Whether the kernels take X: a CuPy array of float32 or float64, and they are not off."""
     xp = array_module(X)
-    return xp is not np and X.dtype.char in REAL and hasattr(xp, "RawModule")
+    return ON and xp is not np and X.dtype.char in REAL and hasattr(xp, "RawModule")
 
 
 def launch(name: str, dtype: np.dtype, grid: Grid, block: Grid, *arguments: Any) -> None:
