@@ -155,17 +155,29 @@ def growth() -> str:
     return table(head, rows)
 
 
-def tradeoff() -> str:
-    """Agreement against diversity, the weights of the reconstruction in order."""
+def quality() -> str:
+    """A generator beside what it has to beat."""
     rows = [
-        [point["label"], percent(point["agreement"]), interval(point["interval"]),
-         percent(point["agreement_mu"]), percent(point["diversity"]),
-         percent(point["diversity_features"]), percent(point["within_digit"]),
-         f"{point['lenet_fid']:.0f}", f"{point['kl']:.1f}"]
-        for _, result in load("tradeoff-mix.json") for point in result["points"]
+        [name.replace("_", " "), percent(row["agreement"]["rate"]),
+         *(percent(row[group]["feature_distance"]["share"])
+           for group in ("per_clip", "within_digit")),
+         *(percent(row[key]) for key in ("precision", "recall", "density", "coverage")),
+         f"{row['lenet_fid']:.1f}", f"{row['neighbour']['median']:.2f}"]
+        for _, result in load("quality-*.json") for name, row in result["rows"].items()
     ]  # fmt: skip
-    head = ["alpha", "agreement, z drawn", "95 %", "z = μ", "a clip's variety, pixels",
-            "features", "a digit's, pixels", "LeNet-FID", "KL (nats)"]  # fmt: skip
+    head = ["pictures", "agreement, z drawn", "a clip's variety", "a digit's", "precision",
+            "recall", "density", "coverage", "LeNet-FID", "to training"]  # fmt: skip
+    return table(head, rows)
+
+
+def vaegan() -> str:
+    """The VAE-GAN's runs."""
+    rows = [
+        [f"`{name}.json`", str(r["summary"]["epochs"]), *_vae_row("", r["summary"])[1:]]
+        for name, r in load("vaegan-mix-*.json")
+    ]
+    head = ["run", "epochs", "agreement, z = μ", "95 %", "z drawn", "unique clips, z = μ",
+            "unique clips, z drawn", "KL (nats)", "reconstruction (nats)"]  # fmt: skip
     return table(head, rows)
 
 
@@ -176,7 +188,7 @@ def _ms(seconds: float) -> str:
 TABLES = {
     "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
     "speed": speed, "features": features, "growth": growth,
-    "tradeoff": tradeoff,
+    "vaegan": vaegan, "quality": quality,
 }  # fmt: skip
 
 
