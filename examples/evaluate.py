@@ -6,7 +6,6 @@ python examples/evaluate.py runs/vae-mix --quality   and how varied the pictures
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,9 @@ def main() -> None:
     origin = {"run": args.run, "judge_run": args.judge or f"runs/lenet5-{args.data}"}
     origin |= {key: config[key] for key in ("flags", "data")}
     draw(out, tables, model, mix)
-    write(out / "evaluation.json", {**origin, "environment": environment(xp), **tables})
+    program.write_json(
+        out / "evaluation.json", {**origin, "environment": environment(xp), **tables}
+    )
     if args.quality:
         compare(out / "quality.json", model, judge, mix, origin, args.quiet)
     if not args.quiet:
@@ -84,14 +85,14 @@ def measure(model, judge, mix, xp) -> dict[str, Any]:
 
 def compare(path: Path, model, judge, mix, origin: dict[str, Any], quiet: bool) -> None:
     """What `tasks.quality` says of the generator and of what it has to beat."""
-    from tinya2i.tasks import quality
+    from tinya2i.tasks import program, quality
     from tinya2i.threads import own_cores
 
     with own_cores():
         result = quality.quality(model, judge, mix, seed=mix.info["seed"])
     if not quiet:
         print(f"\n{quality.report(result)}\n")
-    write(path, {**origin, **result})
+    program.write_json(path, {**origin, **result})
 
 
 def report(tables: dict[str, Any]) -> None:
@@ -122,15 +123,6 @@ def draw(out: Path, tables: dict[str, Any], model, mix) -> None:
         plot.confusion(matrix, out / "confusion.png", TABLES["agreement"])
     with writing(out / "pictures.png"):
         draw_samples(model, mix, out / "pictures.png", seed=mix.info["seed"])
-
-
-def write(path: Path, result: dict[str, Any]) -> None:
-    """`result` as JSON, whole or not at all."""
-    from tinya2i.files import plain, replacing
-    from tinya2i.tasks.program import writing
-
-    with writing(path), replacing(path) as temporary:
-        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -59,10 +59,9 @@ def main() -> None:
         runs.append(("VAE", "VAE", Path(args.reference)))
     points = [measured(*run, judge, args) for run in runs]
     print(tradeoff.table(points))
-    with program.writing(out / "tradeoff.json"):
-        result = {"epochs": args.epochs, "limit_train": args.limit_train, "beta": args.beta}
-        text = json.dumps({**result, "data": args.data, "arch": args.arch, "points": points})
-        (out / "tradeoff.json").write_text(text + "\n", encoding="utf-8")
+    settings = ("data", "arch", "beta", "epochs", "limit_train")
+    result = {name: getattr(args, name) for name in settings}
+    program.write_json(out / "tradeoff.json", {**result, "points": points})
     with program.writing(out / "tradeoff.png"):
         plot.tradeoff(points, out / "tradeoff.png", LINES)
     print(f"written: tradeoff.json and tradeoff.png in {out}")
@@ -70,9 +69,7 @@ def main() -> None:
 
 def measured(label: str, group: str, folder: Path, judge, args) -> dict[str, Any]:
     """A run's point; from its tradeoff.json where it has been measured before."""
-    from tinya2i.files import plain
-    from tinya2i.tasks import evaluate, load_generator, tradeoff
-    from tinya2i.tasks.program import writing
+    from tinya2i.tasks import evaluate, load_generator, program, tradeoff
     from tinya2i.tasks.quality import quality
     from tinya2i.tasks.saved import rebuild_mix
     from tinya2i.threads import own_cores
@@ -85,9 +82,8 @@ def measured(label: str, group: str, folder: Path, judge, args) -> dict[str, Any
     with own_cores():
         read = evaluate(model, judge, mix.test, seed=config["flags"]["seed"])
         qualities = quality(model, judge, mix, seed=config["flags"]["seed"])
-    found = plain(tradeoff.point(label, group, read, qualities))
-    with writing(path):
-        path.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    found = tradeoff.point(label, group, read, qualities)
+    program.write_json(path, found)
     return found
 
 

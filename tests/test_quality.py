@@ -293,7 +293,7 @@ def test_many_pictures_are_drawn_by_batches_alike(data, monkeypatch):
     which = np.arange(40).repeat(3)
     model = VAE()
     whole = generator(model, data.test.clips)(which, np.random.default_rng(0))
-    monkeypatch.setattr("tinya2i.tasks.sources.BATCH", 7)
+    monkeypatch.setattr("tinya2i.tasks.base.BATCH", 7)
     parts = generator(model, data.test.clips)(which, np.random.default_rng(0))
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 

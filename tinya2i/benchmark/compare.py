@@ -95,11 +95,11 @@ def loss_difference(name: str, ours: Ours, theirs: Mapping[str, Any]) -> float |
 
 def summary(seconds: Mapping[str, list[float]], flops: int, rate: float) -> dict[str, Any]:
     """Medians, minima, ratios, and parts of the sgemm rate, from all clocked calls."""
-    medians = _ratio({name: statistics.median(s) for name, s in seconds.items()})
+    medians = ratio({name: statistics.median(s) for name, s in seconds.items()})
     best = medians["best_pytorch"]
     return {
         **medians,
-        "minimum": _ratio({name: min(s) for name, s in seconds.items()}),
+        "minimum": ratio({name: min(s) for name, s in seconds.items()}),
         "flops": flops,
         "sgemm_fraction": flops / medians["ours"] / rate,
         "pytorch_sgemm_fraction": best and flops / medians["pytorch"][best] / rate,
@@ -107,7 +107,8 @@ def summary(seconds: Mapping[str, list[float]], flops: int, rate: float) -> dict
     }
 
 
-def _ratio(times: dict[str, float]) -> dict[str, Any]:
+def ratio(times: dict[str, float]) -> dict[str, Any]:
+    """{"ours", "pytorch", "best_pytorch", "ratio"} of seconds by contender; ratio = ours / best."""
     pytorch = {name: value for name, value in times.items() if name != OURS}
     best = min(pytorch, key=pytorch.__getitem__, default=None)
     ratio = best and times[OURS] / pytorch[best]

@@ -1,5 +1,6 @@
 """Sound: log-mel of many files against librosa; how soon the data and one picture are there."""
 
+import io
 import itertools
 import json
 import statistics
@@ -15,11 +16,11 @@ import threadpoolctl
 
 from tinya2i import audio, data
 from tinya2i.benchmark import process
+from tinya2i.benchmark.memory import OURS
 from tinya2i.benchmark.timing import Contender, interleaved
 from tinya2i.errors import DataError, RunError
 from tinya2i.models import VAE
 
-OURS = "ours"
 TOLERANCE = 1e-3  # of the scale 0..1, that is 0.08 dB
 LOADS, PICTURES = 3, 50  # how often these are clocked
 
@@ -68,8 +69,6 @@ def sounds() -> tuple[str, dict[str, bytes]]:
 
 def wav(wave: np.ndarray) -> bytes:
     """A WAV file of 16 bits, as FSDD's are."""
-    import io
-
     import soundfile
 
     file = io.BytesIO()

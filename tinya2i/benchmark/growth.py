@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tinya2i.benchmark import process
-from tinya2i.benchmark.compare import pytorch_side
+from tinya2i.benchmark.compare import pytorch_side, ratio
+from tinya2i.benchmark.memory import OURS
 from tinya2i.benchmark.steps import STEPS
 from tinya2i.benchmark.timing import Contender, interleaved, set_threads
 from tinya2i.threads import own_cores, thread_count
-
-OURS = "ours"
 
 
 def measure(
@@ -62,17 +61,8 @@ def point(
         for configuration, how in pytorch.CONFIGURATIONS.items():
             contenders[configuration] = Contender(pytorch.STEPS[name](batch, how).step)
     seconds = interleaved(contenders, rounds, calls)
-    times = {each: statistics.median(clocked) for each, clocked in seconds.items()}
-    ours = times.pop(OURS)
-    best = min(times, key=times.__getitem__, default=None)
-    return {
-        "batch_size": batch_size,
-        "threads": threads,
-        "ours": ours,
-        "pytorch": times,
-        "best_pytorch": best,
-        "ratio": best and ours / times[best],
-    }
+    medians = {each: statistics.median(clocked) for each, clocked in seconds.items()}
+    return {"batch_size": batch_size, "threads": threads, **ratio(medians)}
 
 
 def lines(result: dict[str, Any]) -> list[str]:

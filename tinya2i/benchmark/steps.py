@@ -85,15 +85,15 @@ def _vaegan(batch: Batch, xp: ModuleType = np) -> Ours:
         values = vaegan.train_step(model, *adams, *batch)
         return values["discriminator"] + values["generator"]
 
-    fake = Pass(model.discriminator, picture, input_grad=False)
+    judged = Pass(model.discriminator, picture, input_grad=False)
     through_it = Pass(model.discriminator, picture, forward=False, weight_grad=False)
     return Ours(
         step=step,
         passes=[
             Pass(model.encoder, (48, 48, 1), input_grad=False),
             Pass(model.decoder, (models.networks.LATENT,)),
-            Pass(model.discriminator, picture, input_grad=False),  # real
-            fake,
+            judged,  # real
+            judged,  # fake
             through_it,
         ],
     )

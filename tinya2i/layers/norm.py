@@ -27,9 +27,12 @@ class BatchNorm2d(Layer):
         xp = array_module(X)
         gamma, beta = self.gamma, self.beta
         M = X.reshape(-1, X.shape[-1])  # rows are samples, columns channels
+        if train:
+            mean, var = self._batch_statistics(M)
+        else:  # copies, because a later call in training moves the running ones
+            mean, var = self.mean.copy(), self.var.copy()
         if kernels.usable(M):
-            return self._on_kernels(M, X.shape, train)
-        mean, var = self._batch_statistics(M) if train else (self.mean.copy(), self.var)
+            return self._on_kernels(M, mean, var, X.shape, train)
         scale = 1 / xp.sqrt(var + self.eps)
         slope = gamma.data * scale
 
@@ -66,13 +69,11 @@ class BatchNorm2d(Layer):
 
         return ops.elementwise(normalise, M).reshape(X.shape), backprop
 
-    def _on_kernels(self, M: Array, shape: tuple[int, ...], train: bool) -> tuple[Array, Backprop]:
+    def _on_kernels(
+        self, M: Array, mean: Array, var: Array, shape: tuple[int, ...], train: bool
+    ) -> tuple[Array, Backprop]:
         """forward on a GPU: the same formulas, each in one pass over memory."""
         gamma, beta = self.gamma, self.beta
-        if train:
-            mean, var = self._batch_statistics(M)
-        else:  # copies, because a later call in training moves the running ones
-            mean, var = self.mean.copy(), self.var.copy()
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             given = (dY.reshape(M.shape), M, mean, var)

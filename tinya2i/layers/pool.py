@@ -19,8 +19,7 @@ class _Pool2d(Layer):
     def taps(self, X: Array) -> Iterator[Array]:
         """For each position in the window, the view (n, oh, ow, c) of that pixel of all windows."""
         (kh, kw), (sh, sw) = self.kernel, self.stride
-        oh = ops.out_size(X.shape[1], kh, sh, 0)
-        ow = ops.out_size(X.shape[2], kw, sw, 0)
+        oh, ow = ops.out_sizes(X.shape[1:3], self.kernel, self.stride, (0, 0))
         for i in range(kh):
             for j in range(kw):
                 yield X[:, i : i + sh * oh : sh, j : j + sw * ow : sw]

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinya2i.backend import Array
-from tinya2i.ops.windows import Pair, out_size
+from tinya2i.ops.windows import Pair, out_sizes
 from tinya2i.threads import in_shares
 
 MOST_CHANNELS = 16
@@ -34,8 +34,8 @@ def tile(width: int) -> int:
 
 def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
     """Y = im2col(X) @ W + b: X (n, h, w, c_in), W (kh*kw*c_in, c_out) -> Y (n, oh, ow, c_out)."""
-    n, h, w, _ = X.shape
-    oh, ow = (out_size(*sizes) for sizes in zip((h, w), kernel, stride, padding, strict=True))
+    n = len(X)
+    oh, ow = out_sizes(X.shape[1:3], kernel, stride, padding)
     Y = np.empty((oh, ow // tile(ow), tile(ow) * W.shape[1], n), X.dtype)
     B = matrix(W, tile(ow), kernel, stride[1])
 

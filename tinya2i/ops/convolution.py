@@ -23,15 +23,15 @@ import numpy as np
 from tinya2i import kernels
 from tinya2i.backend import Array, array_module
 from tinya2i.ops.products import matmul, product
-from tinya2i.ops.windows import Pair, add_taps, im2col, out_size
+from tinya2i.ops.windows import Pair, add_taps, im2col, out_sizes
 from tinya2i.threads import in_shares
 
 
 def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
     """Y = im2col(X) @ W + b: X (n, h, w, c_in), W (kh*kw*c_in, c_out) -> Y (n, oh, ow, c_out)."""
     xp = array_module(X)
-    n, h, w, _ = X.shape
-    oh, ow = (out_size(*sizes) for sizes in zip((h, w), kernel, stride, padding, strict=True))
+    n = len(X)
+    oh, ow = out_sizes(X.shape[1:3], kernel, stride, padding)
     Y = xp.empty((n, oh, ow, W.shape[1]), X.dtype)
 
     def work(parts: Iterable[slice]) -> None:

@@ -10,13 +10,12 @@ import numpy as np
 
 from tinya2i.backend import Array, array_module
 from tinya2i.ops import banded, convolution, winograd
-from tinya2i.ops.windows import Pair, out_size
+from tinya2i.ops.windows import Pair, out_sizes
 
 
 def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
     """Y = im2col(X) @ W + b: X (n, h, w, c_in), W (kh*kw*c_in, c_out) -> Y (n, oh, ow, c_out)."""
-    sizes = zip(X.shape[1:3], kernel, stride, padding, strict=True)
-    shape = (len(X), *(out_size(*size) for size in sizes), W.shape[1])
+    shape = (len(X), *out_sizes(X.shape[1:3], kernel, stride, padding), W.shape[1])
     return _way(X, X.shape, shape, kernel, stride).conv(X, W, b, kernel, stride, padding)
 
 

@@ -22,6 +22,12 @@ def out_size(size: int, kernel: int, stride: int, padding: int) -> int:
     return n
 
 
+def out_sizes(sizes: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
+    """out_size along both axes of an image of these sizes."""
+    oh, ow = map(out_size, sizes, kernel, stride, padding)
+    return oh, ow
+
+
 def pad(X: Array, padding: Pair) -> Array:
     """Zeros around the two image axes."""
     ph, pw = padding
@@ -34,10 +40,13 @@ def pad(X: Array, padding: Pair) -> Array:
 
 
 def windows(X: Array, kernel: Pair, stride: Pair) -> Array:
-    """A view (n, oh, ow, kh, kw, c) of every window of X; no copy. Never write through it."""
+    """A view (n, oh, ow, kh, kw, c) of every window of X; no copy.
+
+    Write through it only where windows do not overlap.
+    """
     n, h, w, c = X.shape
     (kh, kw), (sh, sw) = kernel, stride
-    oh, ow = out_size(h, kh, sh, 0), out_size(w, kw, sw, 0)
+    oh, ow = out_sizes((h, w), kernel, stride, (0, 0))
     a, b, d, e = X.strides
     shape, strides = (n, oh, ow, kh, kw, c), (a, b * sh, d * sw, b, d, e)
     return array_module(X).lib.stride_tricks.as_strided(X, shape, strides)
@@ -77,7 +86,7 @@ def add_taps(X: Array, taps: Array, kernel: Pair, stride: Pair, padding: Pair) -
     """
     n, h, w, c = X.shape
     (kh, kw), (sh, sw), (ph, pw) = kernel, stride, padding
-    oh, ow = out_size(h, kh, sh, ph), out_size(w, kw, sw, pw)
+    oh, ow = out_sizes((h, w), kernel, stride, padding)
     for i in range(kh):
         rows, ys = _inside(h, oh, i - ph, sh)
         for j in range(kw):

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from tinya2i.backend import Array
-from tinya2i.ops.windows import Pair, out_size, pad, windows
+from tinya2i.ops.windows import Pair, out_sizes, pad, windows
 from tinya2i.threads import in_shares
 
 LEAST_WEIGHTS = 128 * 256  # c_in * c_out: with fewer, the sums take longer than they save
@@ -41,8 +41,8 @@ def pays(c_in: int, c_out: int, out: Pair, kernel: Pair, stride: Pair) -> bool:
 
 def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
     """Y = im2col(X) @ W + b: X (n, h, w, c_in), W (kh*kw*c_in, c_out) -> Y (n, oh, ow, c_out)."""
-    sizes = zip(X.shape[1:3], kernel, stride, padding, strict=True)
-    Y = np.empty((len(X), *(out_size(*size) for size in sizes), W.shape[1]), X.dtype)
+    out = out_sizes(X.shape[1:3], kernel, stride, padding)
+    Y = np.empty((len(X), *out, W.shape[1]), X.dtype)
     U = _weights(W, stride)
 
     def work(parts: Iterable[slice]) -> None:

@@ -92,6 +92,11 @@ def with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndar
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
+def batches(n: int) -> list[slice]:
+    """slice(0, BATCH), slice(BATCH, ...), ...: range(n) in parts, where nothing is learned."""
+    return [slice(i, i + BATCH) for i in range(0, n, BATCH)]
+
+
 def pixels(images: Array) -> Array:
     """uint8 0..255 -> float32 0..1."""
     return array_module(images).divide(images, 255, dtype=np.float32)

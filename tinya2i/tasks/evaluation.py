@@ -11,7 +11,7 @@ from tinya2i.layer import Layer
 from tinya2i.models import VAE, LeNet5
 from tinya2i.models.networks import LATENT
 from tinya2i.streams import stream
-from tinya2i.tasks.base import BATCH, pixels
+from tinya2i.tasks.base import batches, pixels
 
 DRAWS = 16  # samples of z for each clip
 QUICK_PAIRS = 1000
@@ -70,9 +70,7 @@ class Latents:
     def __init__(self, model: Layer, clips: Array):
         xp = array_module(clips)
         self.decoder = model.decoder
-        H = xp.concatenate(
-            [model.encoder(clips[i : i + BATCH]) for i in range(0, len(clips), BATCH)]
-        )
+        H = xp.concatenate([model.encoder(clips[part]) for part in batches(len(clips))])
         self.mu, self.logvar = (
             (H[:, :LATENT], H[:, LATENT:]) if isinstance(model, VAE) else (H, None)
         )
@@ -88,14 +86,10 @@ class Latents:
         return self.decoder(z)
 
 
-def _batches(n: int) -> list[slice]:
-    return [slice(i, i + BATCH) for i in range(0, n, BATCH)]
-
-
 def _read(
     judge: LeNet5, latents: Latents, which: np.ndarray, rng: np.random.Generator | None = None
 ) -> np.ndarray:
-    parts = (latents.logits(which[part], rng) for part in _batches(len(which)))
+    parts = (latents.logits(which[part], rng) for part in batches(len(which)))
     return np.concatenate([to_numpy(judge.predict(ops.sigmoid(Z))) for Z in parts])
 
 
@@ -105,7 +99,7 @@ def _reconstruction(
     xp, rng = array_module(latents.mu), stream(seed, "evaluation", "reconstruction")
     n = len(pairs.images[:limit])
     total = 0.0
-    for part in _batches(n):
+    for part in batches(n):
         T = pixels(xp.asarray(pairs.images[:n][part]))
         value, _ = losses.bce_with_logits(latents.logits(pairs.clip_of[:n][part], rng), T)
         total += float(value) * len(T)

@@ -12,7 +12,7 @@ from tinya2i.backend import Array, to_numpy
 from tinya2i.models.lenet5 import LeNet5, train_step
 from tinya2i.runs import Run
 from tinya2i.streams import stream
-from tinya2i.tasks.base import BATCH, ModelTask, pixels
+from tinya2i.tasks.base import ModelTask, batches, pixels
 from tinya2i.tasks.saved import load_judge
 from tinya2i.training import train
 
@@ -42,7 +42,7 @@ class JudgeTask(ModelTask):
 
 def read(judge: LeNet5, images: Array) -> np.ndarray:
     """The digits (n,) that the judge reads in uint8 images (n, 28, 28, 1)."""
-    parts = [judge.predict(pixels(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
+    parts = [judge.predict(pixels(images[part])) for part in batches(len(images))]
     return np.concatenate([to_numpy(part) for part in parts])
 
 

@@ -1,6 +1,7 @@
 """What the examples share; above all the way from the flags of a generator to a finished run."""
 
 import argparse
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from tinya2i import backend, cli, data, init, plot
 from tinya2i.audio import LogMel
 from tinya2i.errors import RunError
+from tinya2i.files import plain, replacing
 from tinya2i.kernels import cublas
 from tinya2i.models import VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
@@ -116,6 +118,12 @@ def report(args: argparse.Namespace, result: dict[str, Any], picture: Path) -> N
             f"({100 * low:.1f} to {100 * high:.1f}) of {pairs}, {what}",
         )
     say(args, f"pictures: {picture}")
+
+
+def write_json(path: Path, result: Any) -> None:
+    """`result` as JSON, whole or not at all. Raises RunError."""
+    with writing(path), replacing(path) as temporary:
+        temporary.write_text(json.dumps(plain(result), indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

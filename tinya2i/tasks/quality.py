@@ -32,7 +32,7 @@ from tinya2i.data import Mix, Pairs
 from tinya2i.layer import Layer
 from tinya2i.models import LeNet5
 from tinya2i.streams import stream
-from tinya2i.tasks.base import BATCH, pixels
+from tinya2i.tasks.base import batches, pixels
 from tinya2i.tasks.evaluation import table
 from tinya2i.tasks.sources import Pool, Source, halves, nearest_centroid, sources
 
@@ -175,7 +175,7 @@ class _Bench:
 def look(judge: LeNet5, pictures: np.ndarray, which: np.ndarray) -> Seen:
     """pictures (n, 28, 28, 1) in 0..1 of clips `which`, with what the judge makes of them."""
     xp = array_module(next(judge.params()).data)
-    F = [judge.features(xp.asarray(pictures[i : i + BATCH])) for i in range(0, len(which), BATCH)]
+    F = [judge.features(xp.asarray(pictures[part])) for part in batches(len(which))]
     Z = [judge[-1](part) for part in F]
     F, Z = (np.concatenate([to_numpy(part) for part in parts]) for parts in (F, Z))
     return Seen(which, pictures.reshape(len(pictures), -1), F, Z)

@@ -9,7 +9,7 @@ from tinya2i.backend import array_module, to_numpy
 from tinya2i.data import Mix, Pairs
 from tinya2i.layer import Layer
 from tinya2i.streams import stream
-from tinya2i.tasks.base import BATCH, pixels
+from tinya2i.tasks.base import batches, pixels
 from tinya2i.tasks.evaluation import Latents
 
 # (clips `which` (n,), rng) -> one picture of each, (n, 28, 28, 1) float32 in 0..1
@@ -71,8 +71,8 @@ def generator(model: Layer, clips: np.ndarray) -> Source:
     latents = Latents(model, array_module(next(model.params()).data).asarray(clips))
 
     def draw(which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        parts = (which[i : i + BATCH] for i in range(0, len(which), BATCH))
-        pictures = [to_numpy(ops.sigmoid(latents.logits(part, rng))) for part in parts]
+        parts = (latents.logits(which[part], rng) for part in batches(len(which)))
+        pictures = [to_numpy(ops.sigmoid(Z)) for Z in parts]
         return np.concatenate(pictures).astype(np.float32, copy=False)
 
     return draw
