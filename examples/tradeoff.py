@@ -16,6 +16,7 @@ from typing import Any
 from tinya2i import cli
 
 ALPHAS = "0,0.00025,0.001,0.005,0.02,0.2,5"
+SETTINGS = ("arch", "beta", "reconstruction", "lr", "schedule")
 LINES = {"the talk's VAE, 93.7 %": 0.937, "the talk's VAE-GAN, 79 %": 0.79}
 
 
@@ -29,9 +30,14 @@ def parse() -> argparse.Namespace:
     add("--alphas", type=numbers(cli.number(0)), default=ALPHAS, metavar="A,B", help=ALPHAS)
     add("--seeds", type=numbers(cli.integer(0)), default="0,1", metavar="A,B", help="0,1")
     add("--beta", type=cli.number(0), default=0.5, metavar="W", help="weight of KL (0.5)")
+    add(
+        "--reconstruction", default="pixels", choices=("pixels", "features"), help="default: pixels"
+    )
+    add("--lr", type=cli.positive, default=5e-4, metavar="X", help="learning rate (5e-4)")
+    add("--schedule", default="constant", choices=("linear", "constant"), help="default: constant")
     add("--epochs", type=natural, default=1, metavar="N", help="of each run (1)")
     add("--limit-train", type=natural, metavar="N", help="use only N training examples")
-    add("--arch", default="talk", choices=("talk", "b", "bare", "hidden"), help="default: talk")
+    add("--arch", default="bare", choices=("talk", "b", "bare", "hidden"), help="default: bare")
     add("--reference", metavar="RUN", help="a run of train_vae, to draw beside them")
     add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
     add("--jobs", type=natural, default=1, metavar="N", help="runs at once, sharing the cores (1)")
@@ -59,8 +65,7 @@ def main() -> None:
         runs.append(("VAE", "VAE", Path(args.reference)))
     points = [measured(*run, judge, args) for run in runs]
     print(tradeoff.table(points))
-    settings = ("data", "arch", "beta", "epochs", "limit_train")
-    result = {name: getattr(args, name) for name in settings}
+    result = {name: getattr(args, name) for name in ("data", *SETTINGS, "epochs", "limit_train")}
     program.write_json(out / "tradeoff.json", {**result, "points": points})
     with program.writing(out / "tradeoff.png"):
         plot.tradeoff(points, out / "tradeoff.png", LINES)
@@ -89,7 +94,7 @@ def measured(label: str, group: str, folder: Path, judge, args) -> dict[str, Any
 
 def words(args: argparse.Namespace) -> list[str]:
     """The flags that all runs of the sweep share."""
-    names = ("data", "beta", "epochs", "arch", "limit_train", "judge", "data_dir")
+    names = ("data", *SETTINGS, "epochs", "limit_train", "judge", "data_dir")
     given = {name: getattr(args, name) for name in names}
     flags = [
         (f"--{name.replace('_', '-')}", str(value))

@@ -32,6 +32,12 @@ def main() -> None:
         help="the generator's loss: -log D, or the minimax game's log(1 - D)",
     )
     add(
+        "--reconstruction",
+        choices=("pixels", "features"),
+        default="pixels",
+        help="of the picture's pixels, as in the talk, or of what the discriminator makes of them",
+    )
+    add(
         "--arch",
         choices=("talk", "b", "bare", "hidden"),
         default="talk",

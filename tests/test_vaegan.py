@@ -202,25 +202,28 @@ def test_it_is_evaluated_as_a_vae():
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("adversarial", vaegan.ADVERSARIAL)
-def test_every_gradient_of_a_small_one(adversarial, seed):
+@pytest.mark.parametrize("reconstruction", vaegan.RECONSTRUCTION)
+def test_every_gradient_of_a_small_one(reconstruction, adversarial, seed):
     model, *arrays = players.small(seed)
-    errors = players.check_players(model, *arrays, adversarial)
+    errors = players.check_players(model, *arrays, adversarial, reconstruction)
     names = {name for name, _ in model.named_params()}
     assert errors.keys() == names | {"loss of the discriminator", "loss of the generator"}
     assert worst(errors) < TOLERANCE
 
 
-@pytest.mark.parametrize("adversarial", vaegan.ADVERSARIAL)
-def test_some_gradients_of_the_whole_one(adversarial):
+@pytest.mark.parametrize(
+    "objective", [("non-saturating", "pixels"), ("saturating", "features")], ids=" ".join
+)
+def test_some_gradients_of_the_whole_one(objective):
     """Random parameters of each player, with biases and gains off their starting values."""
-    model, rng = make(), np.random.default_rng(len(adversarial))
+    model, rng = make(), np.random.default_rng(len(objective[0]))
     spread(model, rng)
     names = [name for name, _ in model.named_params() if name not in set(idle(model))]
     chosen = set()
     for part in ("encoder", "decoder", "discriminator"):
         chosen |= {*rng.choice([name for name in names if name.startswith(part)], 3, False)}
     errors = players.check_players(
-        model, *batch(), adversarial, most=1, only=lambda name: name in chosen
+        model, *batch(), *objective, most=1, only=lambda name: name in chosen
     )
     assert chosen <= errors.keys()
     assert len(chosen) == 9
@@ -229,8 +232,10 @@ def test_some_gradients_of_the_whole_one(adversarial):
 
 @pytest.mark.parametrize("name", players.MUTANTS)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_wrong_step_is_caught(name, seed):
-    assert worst(players.check_mutant(players.MUTANTS[name], seed)) > 1e-2
+@pytest.mark.parametrize("reconstruction", vaegan.RECONSTRUCTION)
+def test_a_wrong_step_is_caught(name, seed, reconstruction):
+    meddle = players.MUTANTS[name]
+    assert worst(players.check_mutant(meddle, seed, reconstruction=reconstruction)) > 1e-2
 
 
 def test_a_discriminator_that_does_not_meddle_passes():

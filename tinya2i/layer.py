@@ -13,6 +13,7 @@ layer of a network wants, because nobody asks how the loss changes with the data
 
 from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import overload
 
 import numpy as np
 
@@ -174,7 +175,7 @@ def state_differences(
 class Sequential(Layer):
     """Y = f_k(... f_2(f_1(X))): layers one after the other, backprop in reverse.
 
-    Layers may be given by position (named "0", "1", ...).
+    The layers are named by position, "0", "1", ...; sequential[2:5] is those of them, shared.
     """
 
     def __init__(self, *layers: Layer):
@@ -183,8 +184,14 @@ class Sequential(Layer):
     def children(self) -> Iterator[tuple[str, Layer]]:
         return ((str(i), layer) for i, layer in enumerate(self.layers))
 
-    def __getitem__(self, i: int) -> Layer:
-        return self.layers[i]
+    @overload
+    def __getitem__(self, i: int) -> Layer: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> "Sequential": ...
+
+    def __getitem__(self, i: int | slice) -> Layer:
+        return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -5,6 +5,7 @@ each parameter is moved while the loss of its owner is watched. The losses are w
 their definitions, and the values that the training step returns must be those, too.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,6 +20,7 @@ from tinya2i.models import vaegan
 from tinya2i.models.networks import LATENT
 
 ALPHA, BETA = 0.3, 0.7
+LR = 5.0  # of a mutant's step, large enough to be seen however small its gradients are
 OWNED = {"discriminator": ("discriminator",), "generator": ("encoder", "decoder")}
 
 
@@ -32,21 +34,25 @@ class SmallVAEGAN(models.VAEGAN):
             Linear(5, 7, rng), LeakyReLU(0.2), BatchNorm1d(7), Linear(7, 3, rng), Tanh(),
             Linear(3, 1, rng),
         )  # fmt: skip
+        self.depth = 3
 
 
 def own_losses(
-    model: models.VAEGAN, X: Array, T: Array, noise: Array, adversarial: str
+    model: models.VAEGAN, X: Array, T: Array, noise: Array, adversarial: str, reconstruction: str
 ) -> dict[str, float]:
     """{"discriminator": L_D, "generator": L_G} as `models.vaegan` defines them, in plain NumPy."""
     (Z, mu, logvar), _ = model.forward(X, noise)
     n, Y = len(X), 1 / (1 + np.exp(-Z))
     real, fake = (1 / (1 + np.exp(-model.discriminator.forward(A)[0])) for A in (T, Y))
     fool = {"non-saturating": -np.log(fake), "saturating": np.log(1 - fake)}[adversarial]
-    reconstruction = -(T * np.log(Y) + (1 - T) * np.log(1 - Y)).sum()
+    if reconstruction == "features":
+        likeness = ((model.eye.forward(Y)[0] - model.eye.forward(T)[0]) ** 2).sum() / 2
+    else:
+        likeness = -(T * np.log(Y) + (1 - T) * np.log(1 - Y)).sum()
     kl = (mu**2 + np.exp(logvar) - 1 - logvar).sum() / 2
     return {
         "discriminator": -(np.log(real) + np.log(1 - fake)).sum() / n,
-        "generator": (fool.sum() + ALPHA * reconstruction + BETA * kl) / n,
+        "generator": (fool.sum() + ALPHA * likeness + BETA * kl) / n,
     }
 
 
@@ -56,6 +62,7 @@ def check_players(
     T: Array,
     noise: Array,
     adversarial: str = "non-saturating",
+    reconstruction: str = "pixels",
     played: str | None = None,
     most: int = 64,
     only: Callable[[str], bool] = lambda name: True,
@@ -67,8 +74,10 @@ def check_players(
     statistics are left changed, gradients cleared.
     """
     model.zero_grad()
-    values = vaegan.gradients(model, X, T, noise, ALPHA, BETA, played or adversarial)
-    expected = own_losses(model, X, T, noise, adversarial)
+    values = vaegan.gradients(
+        model, X, T, noise, ALPHA, BETA, played or adversarial, reconstruction
+    )
+    expected = own_losses(model, X, T, noise, adversarial, reconstruction)
     errors = {
         f"loss of the {player}": relative_error(np.asarray(values[player]), np.asarray(value))
         for player, value in expected.items()
@@ -82,7 +91,7 @@ def check_players(
         }
 
         def loss(player: str = player) -> float:
-            return float(own_losses(model, X, T, noise, adversarial)[player])
+            return float(own_losses(model, X, T, noise, adversarial, reconstruction)[player])
 
         errors |= compare(loss, arrays, np.random.default_rng(0), most)
     model.zero_grad()
@@ -105,6 +114,10 @@ class Meddling(Layer):
 
         return V, backprop
 
+    def __getitem__(self, part: slice) -> Layer:
+        """Its first layers meddle, too; the others do not."""
+        return self.D[part] if part.start else Meddling(self.D[part], self.meddle)
+
 
 def _learns(backprop: Backprop, dV: Array, Y: Array, D: Layer) -> Array:
     return backprop(dV)
@@ -116,10 +129,10 @@ def _no_sigmoid(backprop: Backprop, dV: Array, Y: Array, D: Layer) -> Array:
 
 def _steps(backprop: Backprop, dV: Array, Y: Array, D: Layer) -> Array:
     for param in D.params():
-        param.data -= param.grad
+        param.data -= LR * param.grad
     dY = backprop(dV, accumulate=False)
     for param in D.params():
-        param.data += param.grad
+        param.data += LR * param.grad
     return dY
 
 
@@ -143,18 +156,18 @@ def small(seed: int = 0) -> tuple[SmallVAEGAN, Array, Array, Array]:
     return model, rng.standard_normal((4, 6)), rng.random((4, 5)), rng.standard_normal((4, LATENT))
 
 
-def check_mutant(meddle: Callable[..., Array], seed: int = 0) -> Errors:
+def check_mutant(meddle: Callable[..., Array], seed: int = 0, **objective: str) -> Errors:
     """Errors of a small VAE-GAN whose discriminator is meddled with."""
     model, *batch = small(seed)
     model.discriminator = Meddling(model.discriminator, meddle)
-    return check_players(model, *batch)
+    return check_players(model, *batch, **objective)
 
 
 def rows() -> Iterator[tuple[str, Callable[[], Errors]]]:
     """(what, function that checks it)."""
-    for kind in vaegan.ADVERSARIAL:
-        name = f"VAE-GAN's two players, {kind}"
-        yield name, lambda kind=kind: check_players(*small(), kind)
+    for kind in itertools.product(vaegan.ADVERSARIAL, vaegan.RECONSTRUCTION):
+        name = f"VAE-GAN's two players, {kind[0]}, {kind[1]}"
+        yield name, lambda kind=kind: check_players(*small(), *kind)
 
 
 def mutant_rows() -> Iterator[tuple[str, Callable[[], Errors]]]:

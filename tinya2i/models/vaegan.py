@@ -13,8 +13,12 @@ loss of Goodfellow et al. 2014), and, so that they follow the sound, to draw T:
     -log D(T)                D
     -log(1 - D(Y))           D
     -log D(Y)                decoder and encoder, through D, whose weights it leaves alone
-    reconstruction (Y, T)    decoder, encoder
+    reconstruction (Y, T)    decoder, encoder; with features through D, as above
     KL                       encoder
+
+The talk reconstructs pixels. Larsen et al. 2016 (equations 6 to 8) reconstruct what D makes of
+them: 1/2 |F(Y) - F(T)|^2, where F is the first part of D, up to its second activation. Two
+pictures that differ in where a stroke lies are far apart in pixels, and nearer there.
 
 alpha = beta = 0 is the plain GAN. It need not listen: D sees no sound, so L_D and -log D(Y) are
 the same for any assignment of the same pictures to the sounds.
@@ -25,16 +29,20 @@ reads, move twice a step, first towards T's, then towards Y's. A loop that runs 
 the generator, as DCGAN's does, moves them towards Y's twice, and is otherwise the same.
 """
 
+from typing import Any
+
 import numpy as np
 
 from tinya2i import init, losses, ops
 from tinya2i.backend import Array, array_module
-from tinya2i.layer import Backprop, Layer
+from tinya2i.layer import Backprop, Layer, Sequential
+from tinya2i.layers import LeakyReLU
 from tinya2i.models import convnets
 from tinya2i.models.vae import VAE
 from tinya2i.optim import Adam, Optimiser
 
 ADVERSARIAL = ("non-saturating", "saturating")
+RECONSTRUCTION = ("pixels", "features")
 
 
 class VAEGAN(VAE):
@@ -64,6 +72,20 @@ class VAEGAN(VAE):
         self.encoder = convnets.audio_encoder(blocks)
         self.decoder = convnets.image_decoder(blocks)
         self.discriminator = convnets.discriminator(blocks)
+        activations = [
+            i for i, layer in enumerate(self.discriminator.layers) if isinstance(layer, LeakyReLU)
+        ]
+        self.depth = activations[1] + 1
+
+    @property
+    def eye(self) -> Sequential:
+        """D's first `depth` layers, features F = eye(Y)        Y  ->  F (n, 5, 5, 256)"""
+        return self.discriminator[: self.depth]
+
+    @property
+    def verdict(self) -> Sequential:
+        """D's other layers, V = verdict(F)        F (n, 5, 5, 256)  ->  V (n, 1, 1, 1)"""
+        return self.discriminator[self.depth :]
 
 
 def optimisers(
@@ -84,12 +106,10 @@ def train_step(
     X: Array,
     T: Array,
     noise: Array,
-    alpha: float = 0.2,
-    beta: float = 0.5,
-    adversarial: str = "non-saturating",
+    **objective: Any,
 ) -> dict[str, Array]:
     """One step of both players on sounds X, pictures T (n, 28, 28, 1) in 0..1; see `gradients`."""
-    values = gradients(model, X, T, noise, alpha, beta, adversarial)
+    values = gradients(model, X, T, noise, **objective)
     adam_d.step()
     adam_g.step()
     return values
@@ -103,47 +123,66 @@ def gradients(
     alpha: float = 0.2,
     beta: float = 0.5,
     adversarial: str = "non-saturating",
+    reconstruction: str = "pixels",
 ) -> dict[str, Array]:
     """Adds dL_D to the discriminator's gradients, dL_G to those of encoder and decoder.
 
-    reconstruction (binary cross-entropy) and kl are summed over pixels or latents and averaged over
-    the batch. adversarial="saturating" is the minimax game's log(1 - D(Y)) in place of -log D(Y).
-    Returns 0-d arrays: "discriminator" (L_D), "generator" (L_G) and its "adversarial",
-    "reconstruction" and "kl"; and the means of D's verdicts, "d_real" and "d_fake": 1 and 0 where D
-    has won, both 1/2 where it cannot tell.
+    The binary cross-entropy of pixels, the squared differences of features and KL are summed over
+    pixels, features or latents, and averaged over the batch. adversarial="saturating" is the
+    minimax game's log(1 - D(Y)) in place of -log D(Y). Returns 0-d arrays: "discriminator" (L_D),
+    "generator" (L_G) and its "adversarial", "reconstruction" and "kl"; and the means of D's
+    verdicts, "d_real" and "d_fake": 1 and 0 where D has won, both 1/2 where it cannot tell.
+    ValueError for another name than those in ADVERSARIAL and RECONSTRUCTION.
     """
+    if reconstruction not in RECONSTRUCTION:
+        raise ValueError(f"no reconstruction {reconstruction!r}; there are {[*RECONSTRUCTION]}")
     (Z, mu, logvar), back_generator = model.forward(X, noise)
     Y = ops.sigmoid(Z)
-    judged, dY = _judge(model.discriminator, T, Y, adversarial)
-    reconstruction, dZ = losses.bce_with_logits(Z, T)
+    if reconstruction == "features":
+        judged, dY = _judge(model, T, Y, adversarial, alpha)
+        dZ = dY * Y * (1 - Y)
+    else:
+        judged, dY = _judge(model, T, Y, adversarial)
+        judged["reconstruction"], dZ = losses.bce_with_logits(Z, T)
+        dZ = dY * Y * (1 - Y) + alpha * dZ
     kl, dmu, dlogvar = losses.gaussian_kl(mu, logvar)
-    dZ = dY * Y * (1 - Y) + alpha * dZ
     back_generator(dZ, beta * dmu, beta * dlogvar, input_grad=False)
-    generator = judged["adversarial"] + alpha * reconstruction + beta * kl
-    return {**judged, "generator": generator, "reconstruction": reconstruction, "kl": kl}
+    generator = judged["adversarial"] + alpha * judged["reconstruction"] + beta * kl
+    return {**judged, "generator": generator, "kl": kl}
 
 
-def _judge(discriminator: Layer, T: Array, Y: Array, kind: str) -> tuple[dict[str, Array], Array]:
+def _judge(
+    model: VAEGAN, T: Array, Y: Array, kind: str, alpha: float | None = None
+) -> tuple[dict[str, Array], Array]:
     """(losses and verdicts, dY) after D has the gradients of L_D; dY is for the generator.
 
-    A function of its own, so that the memory of D's passes is free when it returns.
+    With alpha dY is that of alpha * the difference of features, too. A function of its own, so
+    that the memory of D's passes is free when it returns.
     """
-    V_real, real, _ = _learn(discriminator, T, 1)
-    V_fake, fake, back_fake = _learn(discriminator, Y, 0)
+    F_real, back_eye = model.eye.forward(T)
+    V_real, real, dF, _ = _learn(model.verdict, F_real, 1)
+    back_eye(dF, input_grad=False)
+    F_fake, back_eye = model.eye.forward(Y)
+    V_fake, fake, dF, back_verdict = _learn(model.verdict, F_fake, 0)
+    back_eye(dF, input_grad=False)
     fool, dV = _adversarial(V_fake, kind)
-    dY = back_fake(dV, accumulate=False)  # only passes through D: nothing for D in it
+    dF = back_verdict(dV, accumulate=False)  # only passes through D: nothing for D in it
     values = {"discriminator": real + fake, "adversarial": fool}
+    if alpha is not None:
+        likeness, dL = losses.mse(F_fake, F_real)
+        values["reconstruction"] = likeness / 2
+        dF = dF + alpha / 2 * dL
+    dY = back_eye(dF, accumulate=False)
     for name, V in (("d_real", V_real), ("d_fake", V_fake)):
         values[name] = ops.sigmoid(V).mean()
     return values, dY
 
 
-def _learn(discriminator: Layer, Y: Array, label: int) -> tuple[Array, Array, Backprop]:
-    """(logits, loss, backprop) of D on pictures Y, after D has its gradients of that loss."""
-    V, backprop = discriminator.forward(Y)
+def _learn(verdict: Layer, F: Array, label: int) -> tuple[Array, Array, Array, Backprop]:
+    """(logits, loss, dF, backprop) of D's verdict on F, after it has its gradients of that loss."""
+    V, backprop = verdict.forward(F)
     value, dV = _against(V, label)
-    backprop(dV, input_grad=False)
-    return V, value, backprop
+    return V, value, backprop(dV), backprop
 
 
 def _against(V: Array, label: int) -> tuple[Array, Array]:

@@ -24,10 +24,12 @@ class VAEGANTask(VAETask):
         alpha: float = 0.2,
         beta: float = 0.5,
         adversarial: str = "non-saturating",
+        reconstruction: str = "pixels",
         betas: tuple[float, float] = (0.5, 0.999),
         **options,
     ):
-        self.alpha, self.adversarial, self.betas = alpha, adversarial, betas
+        self.alpha, self.betas = alpha, betas
+        self.adversarial, self.reconstruction = adversarial, reconstruction
         super().__init__(*given, kl_weight=beta, **options)
 
     def make_optimisers(self) -> dict[str, Optimiser]:
@@ -42,9 +44,17 @@ class VAEGANTask(VAETask):
     def learn(self, index: int) -> dict[str, Array]:
         X, T = self.batch(index)
         noise, beta = self.noise[self.part(index)], self.kl_weight_at(index)
-        adams = self.optimisers["adam_d"], self.optimisers["adam_g"]
         return vaegan.train_step(
-            self.model, *adams, X, T, noise, self.alpha, beta, self.adversarial
+            self.model,
+            self.optimisers["adam_d"],
+            self.optimisers["adam_g"],
+            X,
+            T,
+            noise,
+            alpha=self.alpha,
+            beta=beta,
+            adversarial=self.adversarial,
+            reconstruction=self.reconstruction,
         )
 
     def health(self, metrics: Mapping[str, float]) -> list[str]:

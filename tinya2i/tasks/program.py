@@ -82,21 +82,25 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
         return AutoencoderTask(Autoencoder(rng, weights), mix, judge, **options)
     options["kl_warmup"] = args.kl_warmup
     if args.model == "vaegan":
-        options |= {name: getattr(args, name) for name in ("alpha", "beta", "adversarial")}
-        say_objective(args, args.beta, f"adversarial + {args.alpha:g} * ")
+        names = ("alpha", "beta", "adversarial", "reconstruction")
+        options |= {name: getattr(args, name) for name in names}
+        what = "of features " if args.reconstruction == "features" else ""
+        say_objective(args, args.beta, f"adversarial + {args.alpha:g} * ", what)
         return VAEGANTask(VAEGAN(args.arch, rng, weights), mix, judge, **options)
     say_objective(args, args.kl_weight)
     model = VAE(rng, weights, latent_relu=args.latent_relu)
     return VAETask(model, mix, judge, kl_weight=args.kl_weight, **options)
 
 
-def say_objective(args: argparse.Namespace, kl_weight: float, before: str = "") -> None:
+def say_objective(
+    args: argparse.Namespace, kl_weight: float, before: str = "", what: str = ""
+) -> None:
     """What is minimised, with its weights."""
     warmup = f", the weight rising over {args.kl_warmup:g} epochs" if args.kl_warmup else ""
     say(
         args,
-        f"objective: {before}reconstruction + {kl_weight:g} * KL{warmup}; "
-        "summed over pixels and latents, mean over the batch",
+        f"objective: {before}reconstruction {what}+ {kl_weight:g} * KL{warmup}; "
+        f"summed over {'features' if what else 'pixels'} and latents, mean over the batch",
     )
 
 
