@@ -16,7 +16,7 @@ from typing import Any
 from tinya2i import cli
 
 ALPHAS = "0,0.00025,0.001,0.005,0.02,0.2,5"
-SETTINGS = ("arch", "beta", "reconstruction", "lr", "schedule")
+SETTINGS = ("arch", "beta", "reconstruction", "lr", "schedule", "batch_size")
 LINES = {"the talk's VAE, 93.7 %": 0.937, "the talk's VAE-GAN, 79 %": 0.79}
 
 
@@ -30,11 +30,11 @@ def parse() -> argparse.Namespace:
     add("--alphas", type=numbers(cli.number(0)), default=ALPHAS, metavar="A,B", help=ALPHAS)
     add("--seeds", type=numbers(cli.integer(0)), default="0,1", metavar="A,B", help="0,1")
     add("--beta", type=cli.number(0), default=0.5, metavar="W", help="weight of KL (0.5)")
-    add(
-        "--reconstruction", default="pixels", choices=("pixels", "features"), help="default: pixels"
-    )
+    kinds, schedules = ("pixels", "features"), ("linear", "constant")
+    add("--reconstruction", default="pixels", choices=kinds, help="default: pixels")
     add("--lr", type=cli.positive, default=5e-4, metavar="X", help="learning rate (5e-4)")
-    add("--schedule", default="constant", choices=("linear", "constant"), help="default: constant")
+    add("--schedule", default="constant", choices=schedules, help="default: constant")
+    add("--batch-size", type=natural, default=128, metavar="N", help="examples a step (128)")
     add("--epochs", type=natural, default=1, metavar="N", help="of each run (1)")
     add("--limit-train", type=natural, metavar="N", help="use only N training examples")
     add("--arch", default="bare", choices=("talk", "b", "bare", "hidden"), help="default: bare")
