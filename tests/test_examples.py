@@ -106,6 +106,11 @@ def autoencoder(place, judge):
     return finish(start(place, "train_autoencoder", "--dry-run", "--quiet", *few))
 
 
+@pytest.fixture(scope="module")
+def cvae(place, judge):
+    return finish(start(place, "train_cvae", "--dry-run", "--hybrid", "0.25"))
+
+
 def png(path):
     return path.read_bytes().startswith(b"\x89PNG")
 
@@ -126,7 +131,7 @@ def test_train_lenet5(place, judge):
     assert png(folder / "curves.png")
 
 
-@pytest.mark.parametrize("model", ["vae", "autoencoder"])
+@pytest.mark.parametrize("model", ["vae", "cvae", "autoencoder"])
 def test_train_a_generator(place, model, request):
     code, output, errors = request.getfixturevalue(model)
     folder = place / "runs" / f"{model}-toy"
@@ -136,9 +141,9 @@ def test_train_a_generator(place, model, request):
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["steps"], summary["epochs"]) == (3, 1)
     assert summary.keys() >= {"agreement", "agreement_sampled_unique", "reconstruction"}
-    assert ("kl" in summary) == (model == "vae")
+    assert ("kl" in summary) == (model != "autoencoder")
     assert png(folder / "pictures.png")
-    assert (folder / "samples" / "epoch_0001.png").exists() == (model == "vae")
+    assert (folder / "samples" / "epoch_0001.png").exists() == (model != "autoencoder")
 
 
 def test_evaluate(place, vae):
@@ -334,6 +339,7 @@ def test_a_checkpoint_of_another_model(place, vae, autoencoder, inside, monkeypa
         ("train_vae", ("--kl-weight", "nan")),
         ("train_vae", ("--framing", "loose")),
         ("train_autoencoder", ("--kl-weight", "1")),
+        ("train_cvae", ("--hybrid", "1.5")),
         ("train_lenet5", ("--epochs", "many")),
         ("train_lenet5", ("--framing", "fixed")),
     ],

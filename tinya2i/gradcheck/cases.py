@@ -6,7 +6,7 @@ import numpy as np
 
 from tinya2i import losses, models
 from tinya2i.backend import Array
-from tinya2i.gradcheck import players
+from tinya2i.gradcheck import conditional, players
 from tinya2i.gradcheck.kinds import Errors, LayerCase, LossCase
 from tinya2i.layer import Layer, Sequential
 from tinya2i.layers import (
@@ -122,6 +122,7 @@ MODELS = [
     LayerCase("LeNet5", lambda r: models.LeNet5(r), (2, 28, 28, 1), **_LARGE),
     LayerCase("Autoencoder", lambda r: models.Autoencoder(r), (2, 48, 48, 1), **_LARGE),
     LayerCase("VAE", lambda r: models.VAE(r), (2, 48, 48, 1), extra=_noise, **_LARGE),
+    LayerCase("CVAE's recogniser", lambda r: models.CVAE(r).recogniser, (2, 28, 28, 1), **_LARGE),
     LayerCase(
         "VAE with ReLU behind mu and logvar",
         lambda r: models.VAE(r, latent_relu=True),
@@ -162,3 +163,4 @@ def rows() -> Iterator[tuple[str, Callable[[], Errors]]]:
     for case in LOSSES:
         yield case.name, case.run
     yield from players.rows()
+    yield from conditional.rows()

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinya2i import layers, losses
 from tinya2i.backend import Array
-from tinya2i.gradcheck import cases, players
+from tinya2i.gradcheck import cases, conditional, players
 from tinya2i.gradcheck.consistent import VAEMutant
 from tinya2i.layer import Backprop, Layer
 
@@ -186,3 +186,4 @@ def rows() -> Iterator[tuple[str, Callable[[], cases.Errors]]]:
     for name, (case, loss) in LOSSES.items():
         yield name, lambda c=by_name[case], f=loss: c.run(loss=f)
     yield from players.mutant_rows()
+    yield from conditional.mutant_rows()

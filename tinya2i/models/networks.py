@@ -1,4 +1,4 @@
-"""The two halves that the autoencoder and the VAE share: ear and hand."""
+"""What the autoencoder and the VAEs share: ear and hand; and the eye of the conditional one."""
 
 import numpy as np
 
@@ -37,4 +37,18 @@ def image_decoder(rng: np.random.Generator, weights: init.Init) -> Sequential:
         Linear(1024, 7 * 7 * 128, **given), Reshape(7, 7, 128),
         ConvTranspose2d(128, 64, 4, stride=2, padding=1, **given), ReLU(),
         ConvTranspose2d(64, 1, 4, stride=2, padding=1, **given),
+    )  # fmt: skip
+
+
+def image_encoder(outputs: int, rng: np.random.Generator, weights: init.Init) -> Sequential:
+    """H = encoder(T)        T (n, 28, 28, 1) in 0..1  ->  H (n, outputs)
+
+    Padded by 1, the decoder's sizes backwards: 28 -> 14 -> 7 pixels. The talk has no such network.
+    """
+    given = {"rng": rng, "weights": weights}
+    return Sequential(
+        Conv2d(1, 32, 4, stride=2, padding=1, **given), ReLU(),
+        Conv2d(32, 64, 4, stride=2, padding=1, **given), ReLU(), Flatten(),
+        Linear(7 * 7 * 64, 256, **given), ReLU(),
+        Linear(256, outputs, **given),
     )  # fmt: skip

@@ -45,17 +45,14 @@ class VAE(Layer):
 
         dmu and dlogvar are the gradients that arrive beside the decoder's: those of the KL term.
         """
-        xp = array_module(X)
         H, back_encoder = self.encoder.forward(X, train)
-        mu, logvar = H[:, :LATENT], H[:, LATENT:]
-        std = xp.exp(logvar / 2)
-        Z, back_decoder = self.decoder.forward(mu + std * noise, train)
+        (z, mu, logvar), back_z = reparameterise(H, noise)
+        Z, back_decoder = self.decoder.forward(z, train)
 
         def backprop(
             dZ: Array, dmu: Array, dlogvar: Array, accumulate: bool = True, input_grad: bool = True
         ) -> Array:
-            dz = back_decoder(dZ, accumulate)
-            dH = xp.concatenate([dmu + dz, dlogvar + dz * noise * (std / 2)], axis=1)
+            dH = back_z(back_decoder(dZ, accumulate), dmu, dlogvar)
             return back_encoder(dH, accumulate, input_grad)
 
         return (Z, mu, logvar), backprop
@@ -65,6 +62,25 @@ class VAE(Layer):
         mu, logvar = self.encode(X)
         z = mu if noise is None else mu + array_module(X).exp(logvar / 2) * noise
         return ops.sigmoid(self.decoder(z))
+
+
+def reparameterise(
+    H: Array, noise: Array
+) -> tuple[tuple[Array, Array, Array], Callable[[Array, Array, Array], Array]]:
+    """z = mu + exp(logvar / 2) * noise        H = [mu, logvar] (n, 2d), noise (n, d)
+
+    ((z, mu, logvar), backprop(dz, dmu, dlogvar) -> dH): dmu and dlogvar are those of the KL term,
+    which the decoder's are added to.
+    Source: Kingma and Welling 2014, section 2.4.
+    """
+    xp, d = array_module(H), noise.shape[1]
+    mu, logvar = H[:, :d], H[:, d:]
+    std = xp.exp(logvar / 2)
+
+    def backprop(dz: Array, dmu: Array, dlogvar: Array) -> Array:
+        return xp.concatenate([dmu + dz, dlogvar + dz * noise * (std / 2)], axis=1)
+
+    return (mu + std * noise, mu, logvar), backprop
 
 
 def train_step(

@@ -32,6 +32,11 @@ class VAEGANTask(VAETask):
         self.adversarial, self.reconstruction = adversarial, reconstruction
         super().__init__(*given, kl_weight=beta, **options)
 
+    @property
+    def objective(self) -> str:
+        of = " of features" if self.reconstruction == "features" else ""
+        return f"adversarial + {self.alpha:g} * " + super().objective.replace(" +", f"{of} +", 1)
+
     def make_optimisers(self) -> dict[str, Optimiser]:
         discriminator, generator = vaegan.optimisers(self.model, self.lr, self.betas)
         return {"adam_d": discriminator, "adam_g": generator}

@@ -1,4 +1,4 @@
-"""Audio in, picture out: the autoencoder and the VAE as tasks."""
+"""Audio in, picture out: the autoencoder and both VAEs as tasks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from tinya2i.backend import Array, array_module, to_numpy
 from tinya2i.data import Mix
 from tinya2i.data.mix import pair
 from tinya2i.layer import Layer
-from tinya2i.models import LeNet5, autoencoder, vae
+from tinya2i.models import LeNet5, autoencoder, cvae, vae
 from tinya2i.models.networks import LATENT
 from tinya2i.streams import stream
 from tinya2i.tasks.base import ModelTask, pixels
@@ -23,8 +23,11 @@ SAMPLES = 8  # pictures of each clip in a grid of samples
 class GeneratorTask(ModelTask):
     """Pictures from the clips of their digit. judge: reads them after each epoch.
 
-    repair: draw the pairing anew each epoch, instead of once for the run.
+    repair: draw the pairing anew each epoch, instead of once for the run. objective: what is
+    minimised, as text, with its weights.
     """
+
+    objective = "reconstruction"
 
     def __init__(
         self, model: Layer, mix: Mix, judge: LeNet5 | None, repair: bool = False, **options
@@ -63,12 +66,19 @@ class AutoencoderTask(GeneratorTask):
 class VAETask(GeneratorTask):
     """Reconstruction + weight * KL, the weight rising from 0 to kl_weight over kl_warmup epochs."""
 
+    draws = LATENT  # random numbers for each example
+
     def __init__(self, *given, kl_weight: float = 1.0, kl_warmup: float = 0.0, **options):
         super().__init__(*given, **options)
         self.kl_weight, self.kl_warmup = kl_weight, kl_warmup
 
+    @property
+    def objective(self) -> str:
+        rising = f" (its weight rising over {self.kl_warmup:g} epochs)" if self.kl_warmup else ""
+        return f"reconstruction + {self.kl_weight:g} * KL{rising}"
+
     def begin_epoch(self, epoch: int) -> int:
-        noise = stream(self.seed, "noise", epoch).standard_normal((self.n, LATENT), np.float32)
+        noise = stream(self.seed, "noise", epoch).standard_normal((self.n, self.draws), np.float32)
         self.noise = self.resident(noise)
         return super().begin_epoch(epoch)
 
@@ -90,6 +100,45 @@ class VAETask(GeneratorTask):
         return [
             f"posterior collapse: KL is {kl:.2g} nats (which digit it is takes 2.3): the pictures "
             "do not depend on the sound. Try --kl-warmup 2, --init he, --normalise global"
+        ]
+
+
+class CVAETask(VAETask):
+    """models.cvae: `hybrid` falls from 1 to its value over hybrid_fall epochs."""
+
+    draws = 2 * LATENT
+
+    def __init__(self, *given, hybrid: float = 0.05, hybrid_fall: float = 1.0, **options):
+        super().__init__(*given, **options)
+        self.hybrid, self.hybrid_fall = hybrid, hybrid_fall
+
+    @property
+    def objective(self) -> str:
+        falling = f" (falling from 1 over {self.hybrid_fall:g} epochs)" if self.hybrid_fall else ""
+        return (
+            f"(1 - h) * ({super().objective}) + h * reconstruction with random noise, "
+            f"h = {self.hybrid:g}{falling}"
+        )
+
+    def hybrid_at(self, index: int) -> float:
+        """1 - (1 - hybrid) * min(1, steps done / steps of the fall), before step `index`."""
+        done, fall = self.epoch * self.steps + index, self.hybrid_fall * self.steps
+        return 1 - (1 - self.hybrid) * (min(1.0, done / fall) if fall > 0 else 1.0)
+
+    def learn(self, index: int) -> dict[str, Array]:
+        X, T = self.batch(index)
+        noise, weight = self.noise[self.part(index)], self.kl_weight_at(index)
+        return cvae.train_step(self.model, self.adam, X, T, noise, weight, self.hybrid_at(index))
+
+    def health(self, metrics: Mapping[str, float]) -> list[str]:
+        """Warns where a picture says less than one nat about the noise: all will be alike."""
+        falling = self.epoch < self.hybrid_fall
+        if falling or self.hybrid == 1 or metrics.get("kl", COLLAPSED) >= COLLAPSED:
+            return []
+        return [
+            f"posterior collapse: KL is {metrics['kl']:.2g} nats: the noise says nothing about the "
+            "picture, and all pictures of a sound will be alike. Try a lower --hybrid, a lower "
+            "--kl-weight, or more epochs"
         ]
 
 

@@ -12,21 +12,28 @@ from tinya2i.audio import LogMel
 from tinya2i.errors import RunError
 from tinya2i.files import plain, replacing
 from tinya2i.kernels import cublas
-from tinya2i.models import VAE, VAEGAN, Autoencoder
+from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
 from tinya2i.streams import stream
 from tinya2i.tasks.evaluation import evaluate, headline
 from tinya2i.tasks.gan import VAEGANTask
-from tinya2i.tasks.generator import AutoencoderTask, GeneratorTask, VAETask, draw_samples
+from tinya2i.tasks.generator import (
+    AutoencoderTask,
+    CVAETask,
+    GeneratorTask,
+    VAETask,
+    draw_samples,
+)
 from tinya2i.tasks.judge import find_judge
 from tinya2i.threads import own_cores
 from tinya2i.training import train
 
 EPOCHS = {"mix": 3, "toy": 5}
+SUMMED = "summed over pixels, features or latents, mean over the batch"
 
 
 def train_generator(args: argparse.Namespace) -> None:
-    """Train args.model ("vae", "vaegan" or "autoencoder"), judge it, and draw what it does."""
+    """Train args.model ("vae", "cvae", "vaegan" or "autoencoder"), judge it, draw what it does."""
     xp = backend.get(args.backend)
     cublas.set_tf32(args.tf32, xp)
     args.epochs = EPOCHS[args.data] if args.epochs is None else args.epochs
@@ -40,6 +47,7 @@ def train_generator(args: argparse.Namespace) -> None:
         args.judge, args.data, lambda: images(args), xp, quiet=args.quiet, dry=args.dry_run
     )
     task = make_task(args, mix, judge, xp)
+    say(args, f"objective: {task.objective}, {SUMMED}")
     summary = train(task, run, **cli.loop_options(args))
     with own_cores():
         result = evaluate(task.model, judge, mix.test, seed=args.seed)
@@ -75,33 +83,24 @@ def images(args: argparse.Namespace) -> data.Images:
 
 def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTask:
     """The model with fresh weights, and how it is trained."""
-    rng, weights = stream(args.seed, "init"), init.BY_NAME[args.init]
-    options: dict[str, Any] = {name: getattr(args, name) for name in ("lr", "batch_size", "seed")}
-    options |= {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
-    if args.model == "autoencoder":
-        return AutoencoderTask(Autoencoder(rng, weights), mix, judge, **options)
-    options["kl_warmup"] = args.kl_warmup
-    if args.model == "vaegan":
-        names = ("alpha", "beta", "adversarial", "reconstruction")
-        options |= {name: getattr(args, name) for name in names}
-        what = "of features " if args.reconstruction == "features" else ""
-        say_objective(args, args.beta, f"adversarial + {args.alpha:g} * ", what)
-        return VAEGANTask(VAEGAN(args.arch, rng, weights), mix, judge, **options)
-    say_objective(args, args.kl_weight)
-    model = VAE(rng, weights, latent_relu=args.latent_relu)
-    return VAETask(model, mix, judge, kl_weight=args.kl_weight, **options)
-
-
-def say_objective(
-    args: argparse.Namespace, kl_weight: float, before: str = "", what: str = ""
-) -> None:
-    """What is minimised, with its weights."""
-    warmup = f", the weight rising over {args.kl_warmup:g} epochs" if args.kl_warmup else ""
-    say(
-        args,
-        f"objective: {before}reconstruction {what}+ {kl_weight:g} * KL{warmup}; "
-        f"summed over {'features' if what else 'pixels'} and latents, mean over the batch",
-    )
+    given: Any = (stream(args.seed, "init"), init.BY_NAME[args.init])
+    kind, make, names = {
+        "autoencoder": (AutoencoderTask, lambda: Autoencoder(*given), ()),
+        "vae": (VAETask, lambda: VAE(*given, args.latent_relu), ("kl_weight", "kl_warmup")),
+        "cvae": (
+            CVAETask,
+            lambda: CVAE(*given),
+            ("kl_weight", "kl_warmup", "hybrid", "hybrid_fall"),
+        ),
+        "vaegan": (
+            VAEGANTask,
+            lambda: VAEGAN(args.arch, *given),
+            ("alpha", "beta", "kl_warmup", "adversarial", "reconstruction"),
+        ),
+    }[args.model]
+    options: dict[str, Any] = {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
+    options |= {name: getattr(args, name) for name in ("lr", "batch_size", "seed", *names)}
+    return kind(make(), mix, judge, **options)
 
 
 def say(args: argparse.Namespace, text: str) -> None:

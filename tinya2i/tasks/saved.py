@@ -12,7 +12,7 @@ from tinya2i.audio import LogMel
 from tinya2i.errors import CheckpointError, DataError
 from tinya2i.files import plain
 from tinya2i.layer import Layer
-from tinya2i.models import VAE, VAEGAN, Autoencoder, LeNet5
+from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder, LeNet5
 from tinya2i.runs import without_sources
 
 SCALES = ((), (48, 1))  # of mean and std: of all pixels, or of each band
@@ -30,6 +30,7 @@ def load_generator(folder: str | Path, xp: ModuleType = np) -> tuple[Layer, dict
     flags = config["flags"]
     kinds = {
         "vae": lambda: VAE(latent_relu=bool(flags.get("latent_relu"))),
+        "cvae": CVAE,
         "vaegan": lambda: VAEGAN(flags.get("arch", "talk")),
         "autoencoder": Autoencoder,
     }
