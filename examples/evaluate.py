@@ -3,6 +3,7 @@
 python examples/evaluate.py runs/vae-toy             the run's own test clips, the default judge
 python examples/evaluate.py runs/vae-mix --judge runs/lenet5-mix --data-dir DATA --offline
 python examples/evaluate.py runs/vae-mix --quality   and how varied the pictures are
+python examples/evaluate.py runs/vae-mix --cas 1000  and what a judge learns from them alone
 """
 
 import argparse
@@ -26,14 +27,18 @@ def parse() -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = flags.add_argument
-    add(
-        "run", metavar="RUN", help="folder of a run of train_vae, train_vaegan or train_autoencoder"
-    )
+    add("run", metavar="RUN", help="folder of a run of a generator's trainer")
     add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
     add("--backend", choices=("auto", "numpy", "cupy"), default="auto", help="default: auto")
     add("--data-dir", metavar="DIR", help="where the data sets are, or go to")
     add("--offline", action="store_true", help="never download")
     add("--quality", action="store_true", help="diversity and distributions too: quality.json")
+    add(
+        "--cas",
+        type=cli.integer(1),
+        metavar="STEPS",
+        help="train a judge on its pictures, and one on real ones, for so many steps: cas.json",
+    )
     add("--out", metavar="DIR", help="folder for the results (default: RUN)")
     add("--quiet", action="store_true", help="print nothing, only write the files")
     return flags.parse_args()
@@ -66,6 +71,8 @@ def main() -> None:
     )
     if args.quality:
         compare(out / "quality.json", model, judge, mix, origin, args.quiet)
+    if args.cas:
+        teach(out / "cas.json", model, mix, origin, args)
     if not args.quiet:
         print(f"written: evaluation.json, confusion.png and pictures.png in {out}")
 
@@ -93,6 +100,24 @@ def compare(path: Path, model, judge, mix, origin: dict[str, Any], quiet: bool) 
     if not quiet:
         print(f"\n{quality.report(result)}\n")
     program.write_json(path, {**origin, **result})
+
+
+def teach(path: Path, model, mix, origin: dict[str, Any], args) -> None:
+    """What a LeNet5 learns from its pictures alone: the classification accuracy score."""
+    from tinya2i.tasks import program
+    from tinya2i.tasks.cas import cas
+    from tinya2i.threads import own_cores
+
+    with own_cores():
+        scores = {
+            name: cas(model, mix, seed=mix.info["seed"], steps=args.cas, real=name == "real")
+            for name in ("generated", "real")
+        }
+    for name, score in scores.items():
+        low, high = score["interval"]
+        text = f"{100 * score['rate']:.2f} % ({100 * low:.1f} to {100 * high:.1f})"
+        program.say(args, f"real test pictures read after {args.cas} steps on {name} ones: {text}")
+    program.write_json(path, {**origin, **scores})
 
 
 def report(tables: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The trade-off that the talk ends on: how well pictures follow the sound, and how much they vary.
 
-python examples/tradeoff.py --data mix --reference runs/vae-mix       hours: 14 runs of an epoch
+python examples/tradeoff.py --data mix --references runs/vae-mix      hours: 14 runs of an epoch
 python examples/tradeoff.py --data mix --alphas 0,0.001,0.2 --seeds 0 --limit-train 12800
 python examples/tradeoff.py --data toy --limit-train 640 --alphas 0.1,1 --seeds 0     to see it run
 
@@ -38,7 +38,9 @@ def parse() -> argparse.Namespace:
     add("--epochs", type=natural, default=1, metavar="N", help="of each run (1)")
     add("--limit-train", type=natural, metavar="N", help="use only N training examples")
     add("--arch", default="bare", choices=("talk", "b", "bare", "hidden"), help="default: bare")
-    add("--reference", metavar="RUN", help="a run of train_vae, to draw beside them")
+    add(
+        "--references", nargs="+", default=[], metavar="RUN", help="other runs, to draw beside them"
+    )
     add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
     add("--jobs", type=natural, default=1, metavar="N", help="runs at once, sharing the cores (1)")
     add("--data-dir", metavar="DIR", help="where the data sets are, or go to")
@@ -61,8 +63,7 @@ def main() -> None:
     train_vaegan = Path(__file__).with_name("train_vaegan.py")
     tradeoff.train_cells(sweep, train_vaegan, words(args), args.jobs, print)
     runs = [(f"{cell.alpha:g}", f"VAE-GAN, seed {cell.seed}", cell.folder) for cell in sweep]
-    if args.reference:
-        runs.append(("VAE", "VAE", Path(args.reference)))
+    runs += [(*tradeoff.name_of(Path(run)), Path(run)) for run in args.references]
     points = [measured(*run, judge, args) for run in runs]
     print(tradeoff.table(points))
     result = {name: getattr(args, name) for name in ("data", *SETTINGS, "epochs", "limit_train")}

@@ -189,6 +189,17 @@ def test_evaluate_with_quality(place, vae, inside, monkeypatch, tmp_path):
     assert found.keys() >= {"flags", "data", "run", "judge", "counts"}
 
 
+def test_evaluate_with_a_pupil(place, vae, inside, monkeypatch, tmp_path):
+    monkeypatch.chdir(place)
+    code, output, errors = inside("evaluate", "runs/vae-toy", "--cas", "2", "--out", tmp_path)
+    assert (code, errors) == (0, "")
+    assert output.count("real test pictures read after 2 steps on") == 2
+    found = json.loads((tmp_path / "cas.json").read_text())
+    assert found.keys() >= {"flags", "data", "run"}
+    for name in ("generated", "real"):
+        assert (found[name]["steps"], found[name]["count"]) == (2, 1000)
+
+
 def test_evaluate_refuses_other_data_and_writes_nothing(place, vae, inside, monkeypatch, tmp_path):
     monkeypatch.chdir(place)
     run = tmp_path / "run"
@@ -330,6 +341,7 @@ def test_a_checkpoint_of_another_model(place, vae, autoencoder, inside, monkeypa
         ("evaluate", ("a", "b")),
         ("evaluate", ("a", "--backend", "torch")),
         ("evaluate", ("a", "--epochs", "1")),
+        ("evaluate", ("a", "--cas", "0")),
         ("generate", ("a",)),
         ("generate", ("a", "b.wav", "--noises", "-1")),
         ("generate", ("a", "b.wav", "--noises", "101")),

@@ -85,6 +85,19 @@ def test_a_failed_run_is_named_after_the_others_are_done_and_goes_on(program, tm
     assert len(calls(cells[0])) == 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"model": "vae"}, ("VAE", "VAE")),
+        ({"model": "cvae", "hybrid": 0.05}, ("0.05", "CVAE (hybrid)")),
+        ({"model": "autoencoder"}, ("AUTOENCODER", "AUTOENCODER")),
+    ],
+)
+def test_what_a_run_beside_the_sweep_is_called(tmp_path, flags, expected):
+    (tmp_path / "config.json").write_text(json.dumps({"flags": flags, "data": {}}))
+    assert tradeoff.name_of(tmp_path) == expected
+
+
 def test_the_picture_is_written(tmp_path):
     pytest.importorskip("matplotlib")
     point = {"label": "0.2", "diversity": 0.1, "agreement": 0.9, "interval": (0.8, 0.95)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinya2i.errors import RunError
+from tinya2i.tasks.saved import read_config
 from tinya2i.threads import thread_count
 
 
@@ -72,6 +73,13 @@ def _train(cell: Cell, command: list[str], threads: int, say: Callable[[str], No
         code = subprocess.call(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
     say(f"{cell.folder}: {'trained' if code == 0 else f'exit code {code}'}")
     return code
+
+
+def name_of(run: Path) -> tuple[str, str]:
+    """(label, group) of a generator's run beside the sweep: its own knob, and its model."""
+    flags = read_config(run)["flags"]
+    label = f"{flags['hybrid']:g}" if flags["model"] == "cvae" else flags["model"].upper()
+    return label, {"cvae": "CVAE (hybrid)"}.get(flags["model"], flags["model"].upper())
 
 
 def point(label: str, group: str, agreement: dict[str, Any], quality: dict[str, Any]) -> dict:
