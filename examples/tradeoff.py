@@ -55,6 +55,7 @@ def main() -> None:
     import numpy as np
 
     from tinya2i import plot
+    from tinya2i.environment import environment
     from tinya2i.tasks import find_judge, program, tradeoff
 
     out = Path(args.out or f"runs/tradeoff-{args.data}")
@@ -62,18 +63,18 @@ def main() -> None:
     sweep = tradeoff.cells(out, args.alphas, args.seeds)
     train_vaegan = Path(__file__).with_name("train_vaegan.py")
     tradeoff.train_cells(sweep, train_vaegan, words(args), args.jobs, print)
-    runs = [(f"{cell.alpha:g}", f"VAE-GAN, seed {cell.seed}", cell.folder) for cell in sweep]
-    runs += [(*tradeoff.name_of(Path(run)), Path(run)) for run in args.references]
-    points = [measured(*run, judge, args) for run in runs]
+    runs = [*(cell.folder for cell in sweep), *map(Path, args.references)]
+    points = [measured(run, judge, args) for run in runs]
     print(tradeoff.table(points))
     result = {name: getattr(args, name) for name in ("data", *SETTINGS, "epochs", "limit_train")}
+    result |= {"environment": environment()}
     program.write_json(out / "tradeoff.json", {**result, "points": points})
     with program.writing(out / "tradeoff.png"):
         plot.tradeoff(points, out / "tradeoff.png", LINES)
     print(f"written: tradeoff.json and tradeoff.png in {out}")
 
 
-def measured(label: str, group: str, folder: Path, judge, args) -> dict[str, Any]:
+def measured(folder: Path, judge, args) -> dict[str, Any]:
     """A run's point; from its tradeoff.json where it has been measured before."""
     from tinya2i.tasks import evaluate, load_generator, program, tradeoff
     from tinya2i.tasks.quality import quality
@@ -82,13 +83,13 @@ def measured(label: str, group: str, folder: Path, judge, args) -> dict[str, Any
 
     path = folder / "tradeoff.json"
     if path.exists():
-        return {**json.loads(path.read_text(encoding="utf-8")), "label": label, "group": group}
+        return json.loads(path.read_text(encoding="utf-8"))
     model, config = load_generator(folder)
     mix = rebuild_mix(config, data_dir=args.data_dir, offline=args.offline)
     with own_cores():
         read = evaluate(model, judge, mix.test, seed=config["flags"]["seed"])
         qualities = quality(model, judge, mix, seed=config["flags"]["seed"])
-    found = tradeoff.point(label, group, read, qualities)
+    found = tradeoff.point(*tradeoff.name_of(folder), read, qualities)
     program.write_json(path, found)
     return found
 

@@ -200,6 +200,27 @@ def test_evaluate_with_a_pupil(place, vae, inside, monkeypatch, tmp_path):
         assert (found[name]["steps"], found[name]["count"]) == (2, 1000)
 
 
+def test_tradeoff(place, vae, inside, monkeypatch, tmp_path):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # for the processes that it starts
+    words = ("--alphas", "0.1", "--seeds", "3", "--limit-train", "32", "--batch-size", "16")
+    words = ("tradeoff", *words, "--references", "runs/vae-toy", "--out", tmp_path)
+    code, output, errors = inside(*words)
+    assert (code, errors) == (0, "")
+    assert "0 of 1 runs are done" in output
+    found = json.loads((tmp_path / "tradeoff.json").read_text())
+    assert [(point["label"], point["group"]) for point in found["points"]] == [
+        ("0.1", "VAE-GAN (alpha), seed 3, 2 steps"), ("VAE", "VAE, seed 0, 3 steps"),
+    ]  # fmt: skip
+    assert found.keys() >= {"environment", "data", "lr", "batch_size", "limit_train"}
+    assert png(tmp_path / "tradeoff.png")
+    (tmp_path / "alpha-0.1-seed-3" / "checkpoint.npz").unlink()  # it was measured: not needed
+    code, output, errors = inside(*words)
+    assert (code, errors) == (0, "")
+    assert "1 of 1 runs are done" in output
+    (place / "runs/vae-toy/tradeoff.json").unlink()
+
+
 def test_evaluate_refuses_other_data_and_writes_nothing(place, vae, inside, monkeypatch, tmp_path):
     monkeypatch.chdir(place)
     run = tmp_path / "run"

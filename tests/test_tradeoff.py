@@ -88,13 +88,15 @@ def test_a_failed_run_is_named_after_the_others_are_done_and_goes_on(program, tm
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ({"model": "vae"}, ("VAE", "VAE")),
-        ({"model": "cvae", "hybrid": 0.05}, ("0.05", "CVAE (hybrid)")),
-        ({"model": "autoencoder"}, ("AUTOENCODER", "AUTOENCODER")),
+        ({"model": "vae"}, ("VAE", "VAE, seed 3, 70 steps")),
+        ({"model": "cvae", "hybrid": 0.05}, ("0.05", "CVAE (hybrid), seed 3, 70 steps")),
+        ({"model": "vaegan", "alpha": 5.0}, ("5", "VAE-GAN (alpha), seed 3, 70 steps")),
     ],
 )
-def test_what_a_run_beside_the_sweep_is_called(tmp_path, flags, expected):
-    (tmp_path / "config.json").write_text(json.dumps({"flags": flags, "data": {}}))
+def test_what_a_run_is_called(tmp_path, flags, expected):
+    config = {"flags": {**flags, "seed": 3}, "data": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "summary.json").write_text('{"steps": 70}')
     assert tradeoff.name_of(tmp_path) == expected
 
 

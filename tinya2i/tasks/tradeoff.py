@@ -1,6 +1,7 @@
 """Consistency against diversity: the same VAE-GAN with many weights of the reconstruction."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import Any
 from tinya2i.errors import RunError
 from tinya2i.tasks.saved import read_config
 from tinya2i.threads import thread_count
+
+# model: its name, and the flag that leads it from variety to consistency
+KNOBS = {"cvae": ("CVAE", "hybrid"), "vaegan": ("VAE-GAN", "alpha")}
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,14 @@ def _train(cell: Cell, command: list[str], threads: int, say: Callable[[str], No
 
 
 def name_of(run: Path) -> tuple[str, str]:
-    """(label, group) of a generator's run beside the sweep: its own knob, and its model."""
+    """(label, group) of a generator's finished run: its knob's value; its model, seed and steps."""
     flags = read_config(run)["flags"]
-    label = f"{flags['hybrid']:g}" if flags["model"] == "cvae" else flags["model"].upper()
-    return label, {"cvae": "CVAE (hybrid)"}.get(flags["model"], flags["model"].upper())
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    name, knob = KNOBS.get(flags["model"], (flags["model"].upper(), None))
+    after = f", seed {flags['seed']}, {summary['steps']} steps"
+    if knob is None:
+        return name, name + after
+    return f"{flags[knob]:g}", f"{name} ({knob}){after}"
 
 
 def point(label: str, group: str, agreement: dict[str, Any], quality: dict[str, Any]) -> dict:
@@ -107,9 +115,9 @@ def table(points: Sequence[dict[str, Any]]) -> str:
     """The points as text, one line each, in per cent but for LeNet-FID and KL."""
     names = ("agreement", "agreement_mu", "diversity", "within_digit", "precision", "recall")
     heads = ("z drawn", "z = mu", "per clip", "in digit", "precision", "recall", "FID", "KL")
-    lines = [f"{'':24}" + "".join(f"{head:>10}" for head in heads)]
+    lines = [f"{'':44}" + "".join(f"{head:>10}" for head in heads)]
     for each in points:
         cells = "".join(f"{100 * each[name]:10.1f}" for name in names)
         ends = f"{each['lenet_fid']:10.1f}{each['kl'] or 0:10.1f}"
-        lines.append(f"{each['group'] + '  ' + each['label']:24}{cells}{ends}")
+        lines.append(f"{each['group'] + '  ' + each['label']:44}{cells}{ends}")
     return "\n".join(lines)
