@@ -99,7 +99,7 @@ def _collapsed(result: dict[str, Any]) -> bool:
 
 def commands() -> str:
     """The command of each result file."""
-    files = [("", load("*.json")), ("settings/", load("settings/*.json"))]
+    files = [(folder, load(f"{folder}*.json")) for folder in ("", "settings/", "speakers/")]
     rows = [[f"`{folder}{name}.json`", f"`{result['command']}`", result["date"]]
             for folder, results in files for name, result in results
             if "command" in result]  # fmt: skip
@@ -156,18 +156,26 @@ def growth() -> str:
 
 
 def quality() -> str:
-    """A generator beside what it has to beat."""
-    rows = [
-        [name.replace("_", " "), percent(row["agreement"]["rate"]),
-         *(percent(row[group]["feature_distance"]["share"])
-           for group in ("per_clip", "within_digit")),
-         *(percent(row[key]) for key in ("precision", "recall", "density", "coverage")),
-         f"{row['lenet_fid']:.1f}", f"{row['neighbour']['median']:.2f}"]
-        for _, result in load("quality-*.json") for name, row in result["rows"].items()
-    ]  # fmt: skip
-    head = ["pictures", "agreement, z drawn", "a clip's variety", "a digit's", "precision",
-            "recall", "density", "coverage", "LeNet-FID", "to training"]  # fmt: skip
+    """Generators beside what they have to beat."""
+    results = [result for _, result in load("quality-*.json")]
+    rows = [_quality_row(r["flags"]["model"].upper(), r["rows"]["generated"]) for r in results]
+    of_vae = next(r["rows"] for r in results if r["flags"]["model"] == "vae")
+    rows += [_quality_row(name.replace("_", " "), row) for name, row in of_vae.items()
+             if name != "generated"]  # fmt: skip
+    head = ["pictures", "agreement, z drawn", "a clip's variety: pixels", "features",
+            "a digit's: pixels", "features", "precision", "recall", "density", "coverage",
+            "LeNet-FID", "to training"]  # fmt: skip
     return table(head, rows)
+
+
+def _quality_row(name: str, row: dict[str, Any]) -> list[str]:
+    return [
+        name, percent(row["agreement"]["rate"]),
+        *(percent(row[group][kind]["share"]) for group in ("per_clip", "within_digit")
+          for kind in ("pixel_distance", "feature_distance")),
+        *(percent(row[key]) for key in ("precision", "recall", "density", "coverage")),
+        f"{row['lenet_fid']:.1f}", f"{row['neighbour']['median']:.2f}",
+    ]  # fmt: skip
 
 
 def vaegan() -> str:
@@ -181,6 +189,38 @@ def vaegan() -> str:
     return table(head, rows)
 
 
+def speakers() -> str:
+    """Voices that were never heard: each left out in turn."""
+    runs = [(name, *_without(result)) for name, result in load("speakers/*.json")]
+    rows = [[model, speaker, *_vae_row("", summary)[1:-2]] for _, model, speaker, summary in runs]
+    for model in dict.fromkeys(model for _, model, _, _ in runs):
+        of = [summary for _, name, _, summary in runs if name == model]
+        row = [f"{model}, mean", "", percent(mean([s["agreement"] for s in of])), ""]
+        names = ("agreement_sampled", "agreement_unique", "agreement_sampled_unique")
+        rows.append(row + [percent(mean([s[name] for s in of])) for name in names])
+    return table(["model", "speaker left out", *_VAE_HEAD[:-2]], rows)
+
+
+def _without(result: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """(model, speaker, summary) of a run with --split speaker:NAME."""
+    model = re.search(r"train_(\w+)\.py", result["command"])[1].upper()
+    return model, result["data"]["split"].removeprefix("speaker:"), result["summary"]
+
+
+def tradeoff() -> str:
+    """Consistency and variety, a row a run."""
+    heads = {"agreement": "agreement, z drawn", "interval": "95 %", "agreement_mu": "z = μ",
+             "diversity": "a clip's variety: pixels", "diversity_features": "features",
+             "within_digit": "a digit's: pixels"}  # fmt: skip
+    rows = [
+        [point["group"], point["label"], *(
+            interval(point[name]) if name == "interval" else percent(point[name]) for name in heads
+        ), f"{point['lenet_fid']:.0f}", f"{point['kl'] or 0:.1f}"]
+        for _, result in load("tradeoff*.json") for point in result["points"]
+    ]  # fmt: skip
+    return table(["run", "", *heads.values(), "LeNet-FID", "KL to N(0, 1)"], rows)
+
+
 def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.1f} ms"
 
@@ -188,7 +228,7 @@ def _ms(seconds: float) -> str:
 TABLES = {
     "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
     "speed": speed, "features": features, "growth": growth,
-    "vaegan": vaegan, "quality": quality,
+    "vaegan": vaegan, "quality": quality, "speakers": speakers, "tradeoff": tradeoff,
 }  # fmt: skip
 
 
