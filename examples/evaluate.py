@@ -74,7 +74,9 @@ def main() -> None:
     if args.cas:
         teach(out / "cas.json", model, mix, origin, args)
     if not args.quiet:
-        print(f"written: evaluation.json, confusion.png and pictures.png in {out}")
+        more = [name for name in ("quality", "cas") if getattr(args, name)]
+        files = [f"{name}.json" for name in ("evaluation", *more)]
+        print(f"written: {', '.join(files)}, confusion.png and pictures.png in {out}")
 
 
 def measure(model, judge, mix, xp) -> dict[str, Any]:

@@ -20,9 +20,7 @@ def parse() -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = flags.add_argument
-    add(
-        "run", metavar="RUN", help="folder of a run of train_vae, train_vaegan or train_autoencoder"
-    )
+    add("run", metavar="RUN", help="folder of a run of a generator's trainer")
     add("sounds", metavar="SOUND", nargs="+", type=Path, help="a sound file with one spoken digit")
     add(
         "--noises", type=cli.integer(0), default=7, metavar="N", help="pictures drawn beside z = mu"
@@ -62,7 +60,7 @@ def main() -> None:
             drawn,
             args.out,
             rows=[label.replace("$", r"\$") for label in labels],  # no formulas
-            columns=["z=μ", *["z~q"] * (len(drawn[0]) - 1)],
+            columns=["z=μ", *["z drawn"] * (len(drawn[0]) - 1)],
             spectrograms=list(S),
         )
     print(f"pictures: {args.out}")

@@ -108,7 +108,8 @@ def autoencoder(place, judge):
 
 @pytest.fixture(scope="module")
 def cvae(place, judge):
-    return finish(start(place, "train_cvae", "--dry-run", "--hybrid", "0.25"))
+    words = ("--hybrid", "0.25", "--hybrid-fall", "3", "--kl-weight", "0.5", "--kl-warmup", "4")
+    return finish(start(place, "train_cvae", "--dry-run", *words))
 
 
 def png(path):
@@ -141,9 +142,26 @@ def test_train_a_generator(place, model, request):
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["steps"], summary["epochs"]) == (3, 1)
     assert summary.keys() >= {"agreement", "agreement_sampled_unique", "reconstruction"}
-    assert ("kl" in summary) == (model != "autoencoder")
+    assert ("kl" in summary) == (model == "vae")
     assert png(folder / "pictures.png")
     assert (folder / "samples" / "epoch_0001.png").exists() == (model != "autoencoder")
+
+
+def test_the_flags_of_the_conditional_vae_reach_its_objective(cvae):
+    assert (
+        "objective: (1 - h) * (reconstruction + 0.5 * KL (its weight rising over 4 epochs)) "
+        "+ h * reconstruction with noise from N(0, 1), h = 0.25 (falling from 1 over 3 epochs)"
+    ) in cvae[1]
+
+
+def test_a_run_of_the_conditional_vae_is_read_again(place, cvae, inside, monkeypatch, tmp_path):
+    monkeypatch.chdir(place)
+    code, _, errors = inside("evaluate", "runs/cvae-toy", "--out", tmp_path)
+    assert (code, errors) == (0, "")
+    found = json.loads((tmp_path / "evaluation.json").read_text())
+    summary = json.loads((place / "runs" / "cvae-toy" / "summary.json").read_text())
+    assert found["agreement_sampled"]["rate"] == pytest.approx(summary["agreement_sampled"])
+    assert "kl" not in found
 
 
 def test_evaluate(place, vae):
@@ -210,14 +228,20 @@ def test_tradeoff(place, vae, inside, monkeypatch, tmp_path):
     assert "0 of 1 runs are done" in output
     found = json.loads((tmp_path / "tradeoff.json").read_text())
     assert [(point["label"], point["group"]) for point in found["points"]] == [
-        ("0.1", "VAE-GAN (alpha), seed 3, 2 steps"), ("VAE", "VAE, seed 0, 3 steps"),
+        ("0.1", "VAE-GAN, alpha, seed 3, 2 steps"), ("", "VAE, seed 0, 3 steps"),
     ]  # fmt: skip
     assert found.keys() >= {"environment", "data", "lr", "batch_size", "limit_train"}
+    flags = json.loads((tmp_path / "alpha-0.1-seed-3" / "config.json").read_text())["flags"]
+    assert {name: flags[name] for name in ("arch", "lr", "schedule", "reconstruction")} == {
+        "arch": "bare", "lr": 5e-4, "schedule": "constant", "reconstruction": "pixels",
+    }  # fmt: skip
     assert png(tmp_path / "tradeoff.png")
     (tmp_path / "alpha-0.1-seed-3" / "checkpoint.npz").unlink()  # it was measured: not needed
     code, output, errors = inside(*words)
     assert (code, errors) == (0, "")
     assert "1 of 1 runs are done" in output
+    code, output, errors = inside(*words, "--lr", "1e-3")
+    assert (code, "another lr: choose another --out" in errors) == (2, True)
     (place / "runs/vae-toy/tradeoff.json").unlink()
 
 

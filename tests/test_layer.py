@@ -431,3 +431,18 @@ def test_two_layers_from_one_generator_differ(rng):
 
 def test_models_are_layers():
     assert all(issubclass(getattr(models, name), Layer) for name in models.__all__)
+
+
+def test_a_slice_of_a_sequential_is_its_own_layers():
+    rng = np.random.default_rng(0)
+    whole = Sequential(layers.Linear(3, 4, rng), layers.Tanh(), layers.Linear(4, 2, rng))
+    first, last, X = whole[:2], whole[2:], rng.standard_normal((5, 3)).astype(np.float32)
+    np.testing.assert_array_equal(last(first(X)), whole(X))
+    assert [name for name, _ in first.named_params()] == ["0.W", "0.b"]
+    assert first[0] is whole[0]
+    assert last[0].W is whole[2].W
+    Y, backprop = last.forward(first(X))
+    backprop(np.ones_like(Y))
+    assert whole[2].W.grad.any()
+    assert not whole[0].W.grad.any()
+    assert len(whole[1:1]) == 0

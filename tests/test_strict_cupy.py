@@ -485,7 +485,7 @@ def test_params_are_made_on_the_device_they_are_given_on(xp):
 # Whole steps of the real models
 
 
-SIZES = {"LeNet5": (28, 28), "Autoencoder": (48, 48), "VAE": (48, 48)}
+SIZES = {"LeNet5": (28, 28), "Autoencoder": (48, 48), "VAE": (48, 48), "CVAE": (48, 48)}
 
 
 def training_step(name, xp, dtype=np.float32):
@@ -499,6 +499,7 @@ def training_step(name, xp, dtype=np.float32):
         "LeNet5": (models.LeNet5, (T, np.array([3, 8]))),
         "Autoencoder": (models.Autoencoder, (X, T)),
         "VAE": (models.VAE, (X, T, noise)),
+        "CVAE": (models.CVAE, (X, T, np.concatenate([noise, -noise], axis=1))),
     }[name]
     module = inspect.getmodule(kind)
     model = kind(rng).astype(dtype).to(xp)
@@ -512,7 +513,7 @@ def training_step(name, xp, dtype=np.float32):
     return {k: to_numpy(v) for k, v in values.items()}, model, adam, events
 
 
-@pytest.mark.parametrize("name", ["LeNet5", "Autoencoder", "VAE"])
+@pytest.mark.parametrize("name", SIZES)
 def test_a_training_step_gives_the_numbers_of_numpy_and_waits_for_nothing(xp, name):
     theirs, model, adam, events = training_step(name, xp)
     assert events == []
@@ -521,17 +522,6 @@ def test_a_training_step_gives_the_numbers_of_numpy_and_waits_for_nothing(xp, na
     for array in ("data", "m", "v"):
         assert np.array_equal(strict_cupy.host(getattr(adam, array)), getattr(our_adam, array))
     assert not any(strict_cupy.host(param.grad).any() for param in model.params())
-    X = (
-        np.random.default_rng(1)
-        .random(
-            (
-                3,
-                28 if name == "LeNet5" else 48,
-            )
-            * 1
-        )
-        .astype(np.float32)
-    )
     X = np.random.default_rng(1).random((3, *SIZES[name], 1), np.float32)
     draw = "predict" if name == "LeNet5" else "generate"
     with watched() as events:

@@ -88,9 +88,13 @@ def test_a_failed_run_is_named_after_the_others_are_done_and_goes_on(program, tm
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ({"model": "vae"}, ("VAE", "VAE, seed 3, 70 steps")),
-        ({"model": "cvae", "hybrid": 0.05}, ("0.05", "CVAE (hybrid), seed 3, 70 steps")),
-        ({"model": "vaegan", "alpha": 5.0}, ("5", "VAE-GAN (alpha), seed 3, 70 steps")),
+        ({"model": "vae"}, ("", "VAE, seed 3, 70 steps")),
+        ({"model": "cvae", "hybrid": 0.05}, ("0.05", "CVAE, hybrid, seed 3, 70 steps")),
+        ({"model": "vaegan", "alpha": 5.0}, ("5", "VAE-GAN, alpha, seed 3, 70 steps")),
+        (
+            {"model": "vaegan", "alpha": 5.0, "reconstruction": "features"},
+            ("5", "VAE-GAN of features, alpha, seed 3, 70 steps"),
+        ),
     ],
 )
 def test_what_a_run_is_called(tmp_path, flags, expected):
@@ -98,6 +102,30 @@ def test_what_a_run_is_called(tmp_path, flags, expected):
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "summary.json").write_text('{"steps": 70}')
     assert tradeoff.name_of(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "summary"),
+    [({"model": "vae", "seed": 0}, None), ({"seed": 0}, '{"steps": 1}'), ({"model": "vae"}, "{}")],
+)
+def test_an_unfinished_run_or_a_judges_is_refused(tmp_path, flags, summary):
+    (tmp_path / "config.json").write_text(json.dumps({"flags": flags, "data": {}}))
+    if summary:
+        (tmp_path / "summary.json").write_text(summary)
+    with pytest.raises(RunError, match="no finished run of a generator's trainer"):
+        tradeoff.name_of(tmp_path)
+
+
+def test_a_sweep_with_other_settings_is_refused(tmp_path):
+    cells = tradeoff.cells(tmp_path, [0.2, 1.0], [0])
+    cells[1].folder.mkdir()
+    config = {"flags": {"lr": 1e-3, "arch": "bare", "alpha": 1.0}, "data": {}}
+    (cells[1].folder / "config.json").write_text(json.dumps(config))
+    tradeoff.check(cells, {"lr": 1e-3, "arch": "bare"})
+    with pytest.raises(
+        RunError, match="alpha-1-seed-0 was trained with another lr, reconstruction"
+    ):
+        tradeoff.check(cells, {"lr": 2e-4, "arch": "bare", "reconstruction": "pixels"})
 
 
 def test_the_picture_is_written(tmp_path):

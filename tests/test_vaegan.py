@@ -124,6 +124,15 @@ def test_shapes_within_the_networks(part, shape, sizes):
     assert seen == [(size, size, channels) for size, channels in sizes]
 
 
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_eye_ends_behind_the_second_activation(arch):
+    model, (_, T, _) = models.VAEGAN(arch), batch(np.float32)
+    F = model.eye(T)
+    assert F.shape == (N, 5, 5, 256)
+    assert isinstance(model.eye[-1], layers.LeakyReLU)
+    np.testing.assert_array_equal(model.verdict(F), model.discriminator(T))
+
+
 def test_shapes_of_the_model(model):
     X, _, noise = batch()
     (Z, mu, logvar), backprop = model.forward(X, noise)
@@ -276,7 +285,8 @@ def test_the_discriminators_gradients_are_those_of_its_own_loss_alone(model):
         V, backprop = model.discriminator.forward(pictures)
         backprop(losses.bce_with_logits(V, np.full_like(V, label))[1])
     expected = {f"discriminator.{k}": p.grad.copy() for k, p in model.discriminator.named_params()}
-    for options in ({}, {"alpha": 0, "beta": 0}, {"adversarial": "saturating"}):
+    others = {"adversarial": "saturating"}, {"reconstruction": "features"}
+    for options in ({}, {"alpha": 0, "beta": 0}, *others):
         taken = gradients_of(model, X, T, noise, **options)[1]
         for name, dA in expected.items():
             assert dA.any()
@@ -321,6 +331,8 @@ def test_the_two_adversarial_losses():
     assert kinds["saturating"][0]["discriminator"] == pytest.approx(real - fake, rel=1e-12)
     with pytest.raises(ValueError, match="no adversarial loss 'hinge'"):
         vaegan.gradients(model, *arrays, adversarial="hinge")
+    with pytest.raises(ValueError, match="no reconstruction 'sounds'"):
+        vaegan.gradients(model, *arrays, reconstruction="sounds")
 
 
 def test_a_losing_generator_still_learns_with_the_non_saturating_loss():

@@ -115,6 +115,7 @@ def run(tmp_path_factory):
     place = tmp_path_factory.mktemp("gan")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     words = ["--dry-run", "--arch", "bare", "--alpha", "0.01", "--out", "run"]
+    words += ["--reconstruction", "features"]
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "train_vaegan.py"), *words],
         cwd=place,
@@ -130,7 +131,7 @@ def run(tmp_path_factory):
 
 def test_the_example_says_what_it_minimises_and_comes_back(run):
     folder, output = run
-    assert "objective: adversarial + 0.01 * reconstruction + 0.5 * KL" in output
+    assert "objective: adversarial + 0.01 * reconstruction of features + 0.5 * KL" in output
     model, config = tasks.load_generator(folder)
     assert isinstance(model, models.VAEGAN)
     assert model.count() == 7_909_378

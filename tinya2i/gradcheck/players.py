@@ -20,7 +20,6 @@ from tinya2i.models import vaegan
 from tinya2i.models.networks import LATENT
 
 ALPHA, BETA = 0.3, 0.7
-LR = 5.0  # of a mutant's step, large enough to be seen however small its gradients are
 OWNED = {"discriminator": ("discriminator",), "generator": ("encoder", "decoder")}
 
 
@@ -34,7 +33,7 @@ class SmallVAEGAN(models.VAEGAN):
             Linear(5, 7, rng), LeakyReLU(0.2), BatchNorm1d(7), Linear(7, 3, rng), Tanh(),
             Linear(3, 1, rng),
         )  # fmt: skip
-        self.depth = 3
+        self.eye_depth = 3
 
 
 def own_losses(
@@ -115,8 +114,9 @@ class Meddling(Layer):
         return V, backprop
 
     def __getitem__(self, part: slice) -> Layer:
-        """Its first layers meddle, too; the others do not."""
-        return self.D[part] if part.start else Meddling(self.D[part], self.meddle)
+        """The eye meddles, too; the verdict only where the mistake concerns all of D."""
+        whole = self.meddle in (_learns, _steps)
+        return Meddling(self.D[part], self.meddle) if whole or not part.start else self.D[part]
 
 
 def _learns(backprop: Backprop, dV: Array, Y: Array, D: Layer) -> Array:
@@ -129,10 +129,10 @@ def _no_sigmoid(backprop: Backprop, dV: Array, Y: Array, D: Layer) -> Array:
 
 def _steps(backprop: Backprop, dV: Array, Y: Array, D: Layer) -> Array:
     for param in D.params():
-        param.data -= LR * param.grad
+        param.data -= param.grad
     dY = backprop(dV, accumulate=False)
     for param in D.params():
-        param.data += LR * param.grad
+        param.data += param.grad
     return dY
 
 

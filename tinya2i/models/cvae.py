@@ -16,11 +16,13 @@ To draw, it is a VAE. In L_q the noise says which seven it is, and mu only that 
 e repeats of what the sound has said costs KL. So noise comes to mean style, and other noise is
 another picture. But L_q looks at no noise that does not come from a picture; L_p looks at what
 will be drawn, and pulls it to the mean. hybrid leads from variety (0) to archetypes (1, the VAE
-without its KL); it is one minus the alpha of the paper's hybrid objective (its section 4.2).
+without its KL); it is one minus the weight alpha of the paper's hybrid objective.
 
-Started at its end it does not learn to listen: saying the digit in e is easier than hearing it.
-So hybrid starts at 1 and falls; see tasks.CVAETask. In the paper the recogniser sees X, too, and
-the prior of e depends on it; here that dependence is in mu and logvar of z.
+The digit, too, could be said in e, and copying it from the picture is easier than hearing it. So
+hybrid starts at 1 and falls; see tasks.CVAETask and docs/decisions/005.
+
+z(e) is affine in e. So KL(q(e | T) || N(0, 1)) is KL(q(z | X, T) || p(z | X)), where p(z | X) is
+N(mu, exp(logvar)): the paper's conditional prior. Only that q(e | T) does not look at X is ours.
 """
 
 from collections.abc import Callable
@@ -66,8 +68,8 @@ def gradients(
 ) -> dict[str, Array]:
     """Adds dL to all gradients. noise (n, 128) from N(0, 1): its left half for e_q, the other e_p.
 
-    Returns 0-d arrays: "loss" (L), "reconstruction" (in L_q), "reconstruction_p" (in L_p) and
-    "kl", summed over pixels or latents and averaged over the batch.
+    Returns 0-d arrays: "loss" (L), "reconstruction_q" and "kl_q" (in L_q), and "reconstruction"
+    (in L_p, as an evaluation takes it), summed over pixels or latents, averaged over the batch.
     """
     n, share = len(X), 1 - hybrid
     Q, back_recogniser = model.recogniser.forward(T)
@@ -81,7 +83,7 @@ def gradients(
     de_q = back_pictures(share * dZ_q, hybrid * dZ_p)
     back_recogniser(back_e(de_q, weight * dmu_q, weight * dlogvar_q), input_grad=False)
     loss = share * of_q + weight * kl + hybrid * of_p
-    return {"loss": loss, "reconstruction": of_q, "reconstruction_p": of_p, "kl": kl}
+    return {"loss": loss, "reconstruction": of_p, "reconstruction_q": of_q, "kl_q": kl}
 
 
 def _pictures(
@@ -93,15 +95,13 @@ def _pictures(
     """
     xp, n = array_module(X), len(X)
     H, back_encoder = model.encoder.forward(X)
-    (z_q, _, logvar), back_q = reparameterise(H, e_q)
-    (z_p, _, _), back_p = reparameterise(H, e_p)
-    Z, back_decoder = model.decoder.forward(xp.concatenate([z_q, z_p]))
+    (z, _, logvar), back_z = reparameterise(xp.concatenate([H, H]), xp.concatenate([e_q, e_p]))
+    Z, back_decoder = model.decoder.forward(z)
 
     def backprop(dZ_q: Array, dZ_p: Array) -> Array:
         dz = back_decoder(xp.concatenate([dZ_q, dZ_p]))
-        dz_q, dz_p, nothing = dz[:n], dz[n:], xp.zeros_like(logvar)
-        dH = back_q(dz_q, nothing, nothing) + back_p(dz_p, nothing, nothing)
-        back_encoder(dH, input_grad=False)
-        return dz_q * xp.exp(logvar / 2)
+        dH = back_z(dz, 0, 0)
+        back_encoder(dH[:n] + dH[n:], input_grad=False)
+        return dz[:n] * xp.exp(logvar[:n] / 2)
 
     return Z, backprop

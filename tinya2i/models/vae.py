@@ -66,18 +66,18 @@ class VAE(Layer):
 
 def reparameterise(
     H: Array, noise: Array
-) -> tuple[tuple[Array, Array, Array], Callable[[Array, Array, Array], Array]]:
+) -> tuple[tuple[Array, Array, Array], Callable[[Array, Array | float, Array | float], Array]]:
     """z = mu + exp(logvar / 2) * noise        H = [mu, logvar] (n, 2d), noise (n, d)
 
     ((z, mu, logvar), backprop(dz, dmu, dlogvar) -> dH): dmu and dlogvar are those of the KL term,
-    which the decoder's are added to.
+    which the decoder's are added to, or 0.
     Source: Kingma and Welling 2014, section 2.4.
     """
     xp, d = array_module(H), noise.shape[1]
     mu, logvar = H[:, :d], H[:, d:]
     std = xp.exp(logvar / 2)
 
-    def backprop(dz: Array, dmu: Array, dlogvar: Array) -> Array:
+    def backprop(dz: Array, dmu: Array | float, dlogvar: Array | float) -> Array:
         return xp.concatenate([dmu + dz, dlogvar + dz * noise * (std / 2)], axis=1)
 
     return (mu + std * noise, mu, logvar), backprop

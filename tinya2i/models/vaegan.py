@@ -17,8 +17,11 @@ loss of Goodfellow et al. 2014), and, so that they follow the sound, to draw T:
     KL                       encoder
 
 The talk reconstructs pixels. Larsen et al. 2016 (equations 6 to 8) reconstruct what D makes of
-them: 1/2 |F(Y) - F(T)|^2, where F is the first part of D, up to its second activation. Two
-pictures that differ in where a stroke lies are far apart in pixels, and nearer there.
+them: 1/2 |F(Y) - F(T)|^2, where F is the first part of D, up to its second activation. Only this
+term of their method is here: their encoder gets nothing of -log D(Y), their weight counts for the
+decoder alone, and their D also sees pictures of z ~ N(0, 1). F(Y) and F(T) are each normalised by
+their own batch, so contrast hardly counts; and F has 6,400 numbers, not 784: alpha means
+something else.
 
 alpha = beta = 0 is the plain GAN. It need not listen: D sees no sound, so L_D and -log D(Y) are
 the same for any assignment of the same pictures to the sounds.
@@ -28,8 +31,6 @@ two passes, each normalised by its own statistics. Its running statistics, which
 reads, move twice a step, first towards T's, then towards Y's. A loop that runs D a third time for
 the generator, as DCGAN's does, moves them towards Y's twice, and is otherwise the same.
 """
-
-from typing import Any
 
 import numpy as np
 
@@ -75,17 +76,17 @@ class VAEGAN(VAE):
         activations = [
             i for i, layer in enumerate(self.discriminator.layers) if isinstance(layer, LeakyReLU)
         ]
-        self.depth = activations[1] + 1
+        self.eye_depth = activations[1] + 1
 
     @property
     def eye(self) -> Sequential:
-        """D's first `depth` layers, features F = eye(Y)        Y  ->  F (n, 5, 5, 256)"""
-        return self.discriminator[: self.depth]
+        """D's first `eye_depth` layers, features F = eye(Y)        Y  ->  F (n, 5, 5, 256)"""
+        return self.discriminator[: self.eye_depth]
 
     @property
     def verdict(self) -> Sequential:
         """D's other layers, V = verdict(F)        F (n, 5, 5, 256)  ->  V (n, 1, 1, 1)"""
-        return self.discriminator[self.depth :]
+        return self.discriminator[self.eye_depth :]
 
 
 def optimisers(
@@ -106,10 +107,13 @@ def train_step(
     X: Array,
     T: Array,
     noise: Array,
-    **objective: Any,
+    alpha: float = 0.2,
+    beta: float = 0.5,
+    adversarial: str = "non-saturating",
+    reconstruction: str = "pixels",
 ) -> dict[str, Array]:
     """One step of both players on sounds X, pictures T (n, 28, 28, 1) in 0..1; see `gradients`."""
-    values = gradients(model, X, T, noise, **objective)
+    values = gradients(model, X, T, noise, alpha, beta, adversarial, reconstruction)
     adam_d.step()
     adam_g.step()
     return values
@@ -131,23 +135,27 @@ def gradients(
     pixels, features or latents, and averaged over the batch. adversarial="saturating" is the
     minimax game's log(1 - D(Y)) in place of -log D(Y). Returns 0-d arrays: "discriminator" (L_D),
     "generator" (L_G) and its "adversarial", "reconstruction" and "kl"; and the means of D's
-    verdicts, "d_real" and "d_fake": 1 and 0 where D has won, both 1/2 where it cannot tell.
+    verdicts, "d_real" and "d_fake": 1 and 0 where D has won, both 1/2 where it cannot tell. With
+    features theirs is "reconstruction_features" instead.
     ValueError for another name than those in ADVERSARIAL and RECONSTRUCTION.
     """
+    if adversarial not in ADVERSARIAL:
+        raise ValueError(f"no adversarial loss {adversarial!r}; there are {[*ADVERSARIAL]}")
     if reconstruction not in RECONSTRUCTION:
         raise ValueError(f"no reconstruction {reconstruction!r}; there are {[*RECONSTRUCTION]}")
     (Z, mu, logvar), back_generator = model.forward(X, noise)
     Y = ops.sigmoid(Z)
     if reconstruction == "features":
         judged, dY = _judge(model, T, Y, adversarial, alpha)
-        dZ = dY * Y * (1 - Y)
+        likeness, dZ = judged["reconstruction_features"], dY * Y * (1 - Y)
     else:
         judged, dY = _judge(model, T, Y, adversarial)
-        judged["reconstruction"], dZ = losses.bce_with_logits(Z, T)
+        likeness, dZ = losses.bce_with_logits(Z, T)
+        judged["reconstruction"] = likeness
         dZ = dY * Y * (1 - Y) + alpha * dZ
     kl, dmu, dlogvar = losses.gaussian_kl(mu, logvar)
     back_generator(dZ, beta * dmu, beta * dlogvar, input_grad=False)
-    generator = judged["adversarial"] + alpha * judged["reconstruction"] + beta * kl
+    generator = judged["adversarial"] + alpha * likeness + beta * kl
     return {**judged, "generator": generator, "kl": kl}
 
 
@@ -170,7 +178,7 @@ def _judge(
     values = {"discriminator": real + fake, "adversarial": fool}
     if alpha is not None:
         likeness, dL = losses.mse(F_fake, F_real)
-        values["reconstruction"] = likeness / 2
+        values["reconstruction_features"] = likeness / 2
         dF = dF + alpha / 2 * dL
     dY = back_eye(dF, accumulate=False)
     for name, V in (("d_real", V_real), ("d_fake", V_fake)):
@@ -194,7 +202,5 @@ def _adversarial(V: Array, kind: str) -> tuple[Array, Array]:
     """What the generator pays for verdicts V on its fakes, and the gradient of V."""
     if kind == "non-saturating":
         return _against(V, 1)
-    if kind == "saturating":
-        value, dV = _against(V, 0)
-        return -value, -dV
-    raise ValueError(f"no adversarial loss {kind!r}; there are {[*ADVERSARIAL]}")
+    value, dV = _against(V, 0)
+    return -value, -dV

@@ -8,7 +8,7 @@ from tinya2i import losses, metrics, ops
 from tinya2i.backend import Array, array_module, to_numpy
 from tinya2i.data import Pairs
 from tinya2i.layer import Layer
-from tinya2i.models import VAE, LeNet5
+from tinya2i.models import CVAE, VAE, LeNet5
 from tinya2i.models.networks import LATENT
 from tinya2i.streams import stream
 from tinya2i.tasks.base import batches, pixels
@@ -32,7 +32,7 @@ def evaluate(
     clips = xp.asarray(pairs.clips)
     latents = Latents(model, clips)
     result: dict[str, Any] = _reconstruction(latents, pairs, seed, QUICK_PAIRS if quick else None)
-    if isinstance(model, VAE):
+    if isinstance(model, VAE) and not isinstance(model, CVAE):  # its objective has another KL
         result["kl"] = float(losses.gaussian_kl(latents.mu, latents.logvar)[0])
     if judge is None:
         return result

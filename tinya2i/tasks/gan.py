@@ -30,12 +30,12 @@ class VAEGANTask(VAETask):
     ):
         self.alpha, self.betas = alpha, betas
         self.adversarial, self.reconstruction = adversarial, reconstruction
+        self.reconstructed = f"reconstruction of {reconstruction}"
         super().__init__(*given, kl_weight=beta, **options)
 
     @property
     def objective(self) -> str:
-        of = " of features" if self.reconstruction == "features" else ""
-        return f"adversarial + {self.alpha:g} * " + super().objective.replace(" +", f"{of} +", 1)
+        return f"adversarial + {self.alpha:g} * {super().objective}"
 
     def make_optimisers(self) -> dict[str, Optimiser]:
         discriminator, generator = vaegan.optimisers(self.model, self.lr, self.betas)

@@ -17,6 +17,7 @@ from tinya2i.tasks.base import ModelTask, pixels
 from tinya2i.tasks.evaluation import brief, evaluate
 
 COLLAPSED = 1.0  # nats: saying which of ten digits it is takes log 10 = 2.3
+HEARD = 0.2  # of the pictures for unseen sounds show the digit; chance is a tenth
 SAMPLES = 8  # pictures of each clip in a grid of samples
 
 
@@ -27,7 +28,11 @@ class GeneratorTask(ModelTask):
     minimised, as text, with its weights.
     """
 
-    objective = "reconstruction"
+    reconstructed = "reconstruction"
+
+    @property
+    def objective(self) -> str:
+        return self.reconstructed
 
     def __init__(
         self, model: Layer, mix: Mix, judge: LeNet5 | None, repair: bool = False, **options
@@ -75,17 +80,21 @@ class VAETask(GeneratorTask):
     @property
     def objective(self) -> str:
         rising = f" (its weight rising over {self.kl_warmup:g} epochs)" if self.kl_warmup else ""
-        return f"reconstruction + {self.kl_weight:g} * KL{rising}"
+        return f"{self.reconstructed} + {self.kl_weight:g} * KL{rising}"
 
     def begin_epoch(self, epoch: int) -> int:
         noise = stream(self.seed, "noise", epoch).standard_normal((self.n, self.draws), np.float32)
         self.noise = self.resident(noise)
         return super().begin_epoch(epoch)
 
+    def ramp(self, index: int, epochs: float) -> float:
+        """min(1, steps done / steps of `epochs`), before step `index`; 1 for no epochs."""
+        done, all_steps = self.epoch * self.steps + index, epochs * self.steps
+        return min(1.0, done / all_steps) if all_steps > 0 else 1.0
+
     def kl_weight_at(self, index: int) -> float:
-        """kl_weight * min(1, steps done / steps of the warm-up), before step `index`."""
-        done, warmup = self.epoch * self.steps + index, self.kl_warmup * self.steps
-        return self.kl_weight * min(1.0, done / warmup) if warmup > 0 else self.kl_weight
+        """kl_weight * ramp over kl_warmup, before step `index`."""
+        return self.kl_weight * self.ramp(index, self.kl_warmup)
 
     def learn(self, index: int) -> dict[str, Array]:
         X, T = self.batch(index)
@@ -116,14 +125,13 @@ class CVAETask(VAETask):
     def objective(self) -> str:
         falling = f" (falling from 1 over {self.hybrid_fall:g} epochs)" if self.hybrid_fall else ""
         return (
-            f"(1 - h) * ({super().objective}) + h * reconstruction with random noise, "
+            f"(1 - h) * ({super().objective}) + h * reconstruction with noise from N(0, 1), "
             f"h = {self.hybrid:g}{falling}"
         )
 
     def hybrid_at(self, index: int) -> float:
-        """1 - (1 - hybrid) * min(1, steps done / steps of the fall), before step `index`."""
-        done, fall = self.epoch * self.steps + index, self.hybrid_fall * self.steps
-        return 1 - (1 - self.hybrid) * (min(1.0, done / fall) if fall > 0 else 1.0)
+        """1 - (1 - hybrid) * ramp over hybrid_fall, before step `index`."""
+        return 1 - (1 - self.hybrid) * self.ramp(index, self.hybrid_fall)
 
     def learn(self, index: int) -> dict[str, Array]:
         X, T = self.batch(index)
@@ -131,15 +139,22 @@ class CVAETask(VAETask):
         return cvae.train_step(self.model, self.adam, X, T, noise, weight, self.hybrid_at(index))
 
     def health(self, metrics: Mapping[str, float]) -> list[str]:
-        """Warns where a picture says less than one nat about the noise: all will be alike."""
-        falling = self.epoch < self.hybrid_fall
-        if falling or self.hybrid == 1 or metrics.get("kl", COLLAPSED) >= COLLAPSED:
+        """Warns, once hybrid has fallen, of a network that does not listen or draws archetypes."""
+        if self.epoch < self.hybrid_fall:
             return []
-        return [
-            f"posterior collapse: KL is {metrics['kl']:.2g} nats: the noise says nothing about the "
-            "picture, and all pictures of a sound will be alike. Try a lower --hybrid, a lower "
-            "--kl-weight, or more epochs"
-        ]
+        warnings = []
+        if metrics.get("agreement_unique", 1.0) < HEARD:
+            warnings.append(
+                "the pictures do not follow the sound: the noise says the digit. Try a longer "
+                "--hybrid-fall or a higher --hybrid"
+            )
+        if self.hybrid < 1 and metrics.get("kl_q", COLLAPSED) < COLLAPSED:
+            warnings.append(
+                f"posterior collapse: KL is {metrics['kl_q']:.2g} nats: the noise says nothing "
+                "about the picture, and all pictures of a sound will be alike. Try a lower "
+                "--kl-weight, a lower --hybrid or more epochs"
+            )
+        return warnings
 
 
 def draw_samples(model: Layer, mix: Mix, path: Path, *, seed: int) -> None:
@@ -158,7 +173,7 @@ def draw_samples(model: Layer, mix: Mix, path: Path, *, seed: int) -> None:
         rows,
         path,
         rows=[str(digit) for digit in digits],
-        columns=["z=μ", *["z~q"] * SAMPLES, "real", "real"],
+        columns=["z=μ", *["z drawn"] * SAMPLES, "real", "real"],
         spectrograms=list(to_scale(test.clips[chosen])),
     )
 

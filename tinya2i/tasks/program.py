@@ -29,7 +29,7 @@ from tinya2i.threads import own_cores
 from tinya2i.training import train
 
 EPOCHS = {"mix": 3, "toy": 5}
-SUMMED = "summed over pixels, features or latents, mean over the batch"
+SUMMED = "sums over pixels (or features) and latents, means over the batch"
 
 
 def train_generator(args: argparse.Namespace) -> None:
@@ -47,7 +47,7 @@ def train_generator(args: argparse.Namespace) -> None:
         args.judge, args.data, lambda: images(args), xp, quiet=args.quiet, dry=args.dry_run
     )
     task = make_task(args, mix, judge, xp)
-    say(args, f"objective: {task.objective}, {SUMMED}")
+    say(args, f"objective: {task.objective}; {SUMMED}")
     summary = train(task, run, **cli.loop_options(args))
     with own_cores():
         result = evaluate(task.model, judge, mix.test, seed=args.seed)

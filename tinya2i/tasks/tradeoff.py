@@ -79,15 +79,37 @@ def _train(cell: Cell, command: list[str], threads: int, say: Callable[[str], No
     return code
 
 
+def check(cells: Sequence[Cell], settings: dict[str, Any]) -> None:
+    """RunError where a run that is there was trained with other settings than these."""
+    for cell in cells:
+        if not (cell.folder / "config.json").exists():
+            continue
+        flags = read_config(cell.folder)["flags"]
+        if differ := [name for name, value in settings.items() if flags.get(name) != value]:
+            raise RunError(
+                f"{cell.folder} was trained with another {', '.join(differ)}: "
+                "choose another --out, or remove it"
+            )
+
+
 def name_of(run: Path) -> tuple[str, str]:
-    """(label, group) of a generator's finished run: its knob's value; its model, seed and steps."""
+    """(label, group) of a generator's finished run: its knob's value; its model, seed and steps.
+
+    RunError where it is none.
+    """
     flags = read_config(run)["flags"]
-    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-    name, knob = KNOBS.get(flags["model"], (flags["model"].upper(), None))
-    after = f", seed {flags['seed']}, {summary['steps']} steps"
-    if knob is None:
-        return name, name + after
-    return f"{flags[knob]:g}", f"{name} ({knob}){after}"
+    try:
+        steps = json.loads((run / "summary.json").read_text(encoding="utf-8"))["steps"]
+        kind = flags["model"]
+        name, knob = KNOBS.get(kind, (kind.upper(), None))
+        if flags.get("reconstruction") == "features":
+            name += " of features"
+        after = f", seed {flags['seed']}, {steps} steps"
+        return (
+            ("", name + after) if knob is None else (f"{flags[knob]:g}", f"{name}, {knob}{after}")
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{run} is no finished run of a generator's trainer: {error!r}") from error
 
 
 def point(label: str, group: str, agreement: dict[str, Any], quality: dict[str, Any]) -> dict:
