@@ -4,7 +4,7 @@ python examples/train_cvae.py --data toy             made by code, about a minut
 python examples/train_cvae.py --data mix             MNIST and FSDD
 python examples/train_cvae.py --data mix --hybrid 0.01
                                                      more varied, and more often wrong
-python examples/train_cvae.py --data mix --hybrid 1  the talk's archetypes
+python examples/train_cvae.py --data mix --hybrid 1  archetypes, as a VAE without KL draws them
 
 In training a third network looks at the picture and tells the decoder what is special about it.
 """
@@ -39,7 +39,7 @@ def main() -> None:
         type=cli.number(0),
         default=1.0,
         metavar="N",
-        help="epochs over which H falls from 1, while the network learns to listen",
+        help="epochs over which H falls from 1, while the network learns to listen; train for more",
     )
     args = flags.parse_args()
     args.model = "cvae"

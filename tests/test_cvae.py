@@ -239,3 +239,38 @@ def test_a_saved_task_goes_on_in_every_bit(mix):  # noqa: F811
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
     other = first.arrays()
     assert not all(np.array_equal(other[name], theirs[name]) for name in theirs)
+
+
+# PyTorch's opinion
+
+
+@pytest.mark.parametrize("hybrid", conditional.HYBRIDS)
+def test_gradients_equal_those_of_autograd(hybrid):
+    torch = pytest.importorskip("torch")
+    model, X, T, noise = conditional.small(3)
+    values, taken = gradients_of(model, X, T, noise, 0.7, hybrid)
+    params = {n: torch.tensor(p.data, requires_grad=True) for n, p in model.named_params()}
+
+    def linear(name, A):
+        return A @ params[f"{name}.W"] + params[f"{name}.b"]
+
+    X, T, noise = map(torch.tensor, (X, T, noise))
+    mu, logvar = linear("encoder", X).chunk(2, dim=1)
+    mu_q, logvar_q = linear("recogniser", T).chunk(2, dim=1)
+    noise_q, noise_p = noise.chunk(2, dim=1)
+
+    def reconstruction(e):
+        Z = linear("decoder", mu + torch.exp(logvar / 2) * e)
+        total = torch.nn.functional.binary_cross_entropy_with_logits(Z, T, reduction="sum")
+        return total / len(T)
+
+    q = torch.distributions.Normal(mu_q, torch.exp(logvar_q / 2))
+    p = torch.distributions.Normal(torch.zeros_like(mu_q), torch.ones_like(mu_q))
+    kl = torch.distributions.kl_divergence(q, p).sum() / len(T)
+    of_q = reconstruction(q.loc + q.scale * noise_q) + 0.7 * kl
+    loss = (1 - hybrid) * of_q + hybrid * reconstruction(noise_p)
+    loss.backward()
+    assert values["loss"] == pytest.approx(loss.item(), rel=1e-12)
+    assert values["kl_q"] == pytest.approx(kl.item(), rel=1e-12)
+    for name, param in params.items():
+        np.testing.assert_allclose(taken[name], param.grad.numpy(), rtol=1e-10, atol=1e-12)

@@ -490,7 +490,8 @@ def test_it_learns_four_pictures():
 # On the stand-in for CuPy
 
 
-def test_a_step_gives_the_numbers_of_numpy_and_waits_for_nothing(monkeypatch):
+@pytest.mark.parametrize("of", vaegan.RECONSTRUCTION)
+def test_a_step_gives_the_numbers_of_numpy_and_waits_for_nothing(monkeypatch, of):
     """In float64, where another way to the same convolution is another rounding at most."""
     strict_cupy.install(monkeypatch)
     results = []
@@ -499,7 +500,7 @@ def test_a_step_gives_the_numbers_of_numpy_and_waits_for_nothing(monkeypatch):
         adams = vaegan.optimisers(model)
         arrays = [to_device(A, xp) for A in batch(n=3)]
         with watched() as events:
-            values = vaegan.train_step(model, *adams, *arrays)
+            values = vaegan.train_step(model, *adams, *arrays, reconstruction=of)
         assert events == []
         assert all(isinstance(value, (xp.ndarray, np.generic)) for value in values.values())
         results.append(({k: float(to_numpy(v)) for k, v in values.items()}, model.state()))
@@ -519,6 +520,7 @@ class Oracle:
         import parity
 
         self.torch, self.links, self.norms, self.nets = torch, [], [], []
+        self.eye_depth = model.eye_depth
         shapes = {
             "encoder": (2, 48, 48, 1),
             "decoder": (2, LATENT),
@@ -547,14 +549,16 @@ class Oracle:
         mu, logvar = H[:, :LATENT], H[:, LATENT:]
         return decoder(mu + self.torch.exp(logvar / 2) * noise), mu, logvar
 
-    def step(self, X, T, noise, adversarial="non-saturating", between=False):
+    def step(self, X, T, noise, adversarial="non-saturating", of="pixels", between=False):
         """One step; the losses. between: D steps first, and judges the fakes again."""
         torch, D = self.torch, self.nets[2]
         log_sigmoid = torch.nn.functional.logsigmoid
         X, T = (torch.tensor(A.transpose(0, 3, 1, 2).copy()) for A in (X, T))
         Z, mu, logvar = self.fakes(X, torch.tensor(noise))
         Y = torch.sigmoid(Z)
-        real, fake = D(T), D(Y)
+        eye, verdict = D[: self.eye_depth], D[self.eye_depth :]
+        features_real, features_fake = eye(T), eye(Y)
+        real, fake = verdict(features_real), verdict(features_fake)
         loss_d = -(log_sigmoid(real) + log_sigmoid(-fake)).mean()
         self.learn(self.judges, loss_d)
         if between:
@@ -562,13 +566,17 @@ class Oracle:
             fake = D(Y)
         saturating = adversarial == "saturating"
         fool = log_sigmoid(-fake).mean() if saturating else -log_sigmoid(fake).mean()
-        pixels = torch.nn.functional.binary_cross_entropy(Y, T, reduction="sum") / len(X)
+        if of == "features":
+            likeness = ((features_fake - features_real) ** 2).sum() / (2 * len(X))
+        else:
+            likeness = torch.nn.functional.binary_cross_entropy(Y, T, reduction="sum") / len(X)
         kl = (mu**2 + torch.exp(logvar) - 1 - logvar).sum() / (2 * len(X))
-        self.learn(self.draws, fool + 0.2 * pixels + 0.5 * kl)
+        self.learn(self.draws, fool + 0.2 * likeness + 0.5 * kl)
         if not between:
             self.adam_d.step()
         self.adam_g.step()
-        values = {"discriminator": loss_d, "adversarial": fool, "reconstruction": pixels, "kl": kl}
+        values = {"discriminator": loss_d, "adversarial": fool, "kl": kl}
+        values["reconstruction" if of == "pixels" else "reconstruction_features"] = likeness
         return {name: value.detach().numpy() for name, value in values.items()}
 
     def learn(self, params, loss):
@@ -583,10 +591,15 @@ class Oracle:
 
 
 @pytest.mark.parametrize(
-    ("arch", "adversarial"),
-    [("talk", "non-saturating"), ("talk", "saturating"), ("hidden", "non-saturating")],
+    ("arch", "adversarial", "of"),
+    [
+        ("talk", "non-saturating", "pixels"),
+        ("talk", "saturating", "pixels"),
+        ("hidden", "non-saturating", "pixels"),
+        ("talk", "non-saturating", "features"),
+    ],
 )
-def test_three_steps_are_pytorchs(arch, adversarial):
+def test_three_steps_are_pytorchs(arch, adversarial, of):
     torch = pytest.importorskip("torch")
     from parity import error
 
@@ -595,8 +608,9 @@ def test_three_steps_are_pytorchs(arch, adversarial):
     oracle, adams = Oracle(model, torch), vaegan.optimisers(model)
     for seed in range(3):
         arrays = batch(seed=seed)
-        ours = vaegan.train_step(model, *adams, *arrays, adversarial=adversarial)
-        for name, value in oracle.step(*arrays, adversarial).items():
+        objective = {"adversarial": adversarial, "reconstruction": of}
+        ours = vaegan.train_step(model, *adams, *arrays, **objective)
+        for name, value in oracle.step(*arrays, adversarial, of).items():
             assert error(np.asarray(ours[name]), value) < 1e-10, name
     assert oracle.difference() < 1e-8
     assert len(oracle.links) == len([*model.params()])
