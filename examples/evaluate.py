@@ -20,6 +20,11 @@ TABLES = {
     "judge": "the judge, real pictures",
 }
 
+NEAR = (
+    "distance to the digit's mean picture, real pictures' being 1: "
+    "z = mu {mu:.2f}, z drawn {drawn:.2f}, mean of a clip's drawn {mean_drawn:.2f}"
+)
+
 
 def parse() -> argparse.Namespace:
     flags = argparse.ArgumentParser(
@@ -50,6 +55,7 @@ def main() -> None:
     from tinya2i import backend
     from tinya2i.environment import environment
     from tinya2i.tasks import find_judge, load_generator, program
+    from tinya2i.tasks.archetypes import archetypes
     from tinya2i.tasks.saved import rebuild_mix
 
     xp = backend.get(args.backend)
@@ -66,9 +72,12 @@ def main() -> None:
     origin = {"run": args.run, "judge_run": args.judge or f"runs/lenet5-{args.data}"}
     origin |= {key: config[key] for key in ("flags", "data")}
     draw(out, tables, model, mix)
-    program.write_json(
-        out / "evaluation.json", {**origin, "environment": environment(xp), **tables}
-    )
+    with program.writing(out / "archetypes.png"):
+        near = archetypes(model, mix, out / "archetypes.png", seed=mix.info["seed"])
+    if not args.quiet:
+        print(NEAR.format(**near))
+    result = {**origin, "environment": environment(xp), **tables, "archetypes": near}
+    program.write_json(out / "evaluation.json", result)
     if args.quality:
         compare(out / "quality.json", model, judge, mix, origin, args.quiet)
     if args.cas:
@@ -76,7 +85,8 @@ def main() -> None:
     if not args.quiet:
         more = [name for name in ("quality", "cas") if getattr(args, name)]
         files = [f"{name}.json" for name in ("evaluation", *more)]
-        print(f"written: {', '.join(files)}, confusion.png and pictures.png in {out}")
+        files += [f"{name}.png" for name in ("confusion", "pictures", "archetypes")]
+        print(f"written: {', '.join(files)} in {out}")
 
 
 def measure(model, judge, mix, xp) -> dict[str, Any]:

@@ -168,8 +168,7 @@ def test_evaluate(place, vae):
     code, output, errors = finish(start(place, "evaluate", "runs/vae-toy"))
     assert code == 0, errors
     folder = place / "runs" / "vae-toy"
-    assert png(folder / "confusion.png")
-    assert png(folder / "pictures.png")
+    assert all(png(folder / f"{name}.png") for name in ("confusion", "pictures", "archetypes"))
     found = json.loads((folder / "evaluation.json").read_text())
     summary = json.loads((folder / "summary.json").read_text())
     for name in ("agreement", "agreement_unique", "agreement_sampled", "agreement_sampled_unique"):
@@ -181,6 +180,7 @@ def test_evaluate(place, vae):
     assert found["agreement"]["count"] == 1000
     assert found["agreement_unique"]["count"] == 150
     assert found["kl"] == pytest.approx(summary["kl"])
+    assert 0 < found["archetypes"]["mean_drawn"] < found["archetypes"]["drawn"]
     accuracy = json.loads((place / "runs/lenet5-toy/summary.json").read_text())["test_accuracy"]
     assert found["judge"]["rate"] == accuracy  # the same test pictures
     assert found.keys() >= {"flags", "data", "environment", "run", "judge_run"}
@@ -192,7 +192,7 @@ def test_evaluate_elsewhere_and_quietly(place, autoencoder, inside, monkeypatch,
     answer = inside("evaluate", "runs/autoencoder-toy", "--out", out, "--quiet")
     assert answer == (0, "", "")
     files = sorted(path.name for path in out.iterdir())
-    assert files == ["confusion.png", "evaluation.json", "pictures.png"]
+    assert files == ["archetypes.png", "confusion.png", "evaluation.json", "pictures.png"]
     assert "kl" not in json.loads((out / "evaluation.json").read_text())
     assert not (place / "runs" / "autoencoder-toy" / "evaluation.json").exists()
 

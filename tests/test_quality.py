@@ -15,6 +15,7 @@ from tinya2i.models import VAE, Autoencoder, LeNet5
 from tinya2i.models.lenet5 import train_step
 from tinya2i.models.networks import LATENT
 from tinya2i.optim import Adam
+from tinya2i.tasks.archetypes import archetypes
 from tinya2i.tasks.base import pixels
 from tinya2i.tasks.cas import cas
 from tinya2i.tasks.quality import look, quality, report
@@ -306,6 +307,48 @@ def test_features_are_what_the_last_layer_decides_by(data, judge):
     seen = look(judge, X, np.arange(20))
     np.testing.assert_allclose(seen.Z, judge(X), rtol=1e-6)
     np.testing.assert_array_equal(seen.P, X.reshape(20, -1))
+
+
+# Archetypes
+
+
+class Archetypes(Draws):
+    """Draws the mean picture of the digit that it hears, whatever the noise."""
+
+    def __init__(self, pairs):
+        super().__init__(pairs)
+        self.bank = [pictures.mean(axis=0, keepdims=True) for pictures in self.bank]
+
+
+def test_archetypes_are_told_from_real_pictures(data, tmp_path):
+    pytest.importorskip("matplotlib")
+    mean = archetypes(Archetypes(data.train), data, tmp_path / "mean.png", seed=0)
+    assert mean == pytest.approx({"mu": 0, "drawn": 0, "mean_drawn": 0}, abs=1e-2)
+    real = archetypes(Draws(data.train), data, tmp_path / "real.png", seed=0)
+    assert real["drawn"] == pytest.approx(1, abs=0.15)
+    assert real["mean_drawn"] == pytest.approx(0.25, abs=0.1)  # the root of 16 draws nearer
+    deaf = archetypes(Draws(data.train, hears=False), data, tmp_path / "deaf.png", seed=0)
+    assert deaf["drawn"] > 1.1
+    for name in ("mean", "real"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert archetypes(Draws(data.train), data, tmp_path / "again.png", seed=0) == real
+
+
+def test_the_mean_is_the_best_single_picture(data):
+    """Of both pixel losses: any other picture costs more on the pictures that it stands for."""
+    T = pixels(data.train.images[data.train.digits == 7]).astype(np.float64)
+    M, rng = np.clip(T.mean(axis=0), 1e-6, 1 - 1e-6), np.random.default_rng(0)
+
+    def cross_entropy(Y):
+        return -(T * np.log(Y) + (1 - T) * np.log(1 - Y)).sum() / len(T)
+
+    def squares(Y):
+        return ((Y - T) ** 2).sum() / len(T)
+
+    for loss in (cross_entropy, squares):
+        for size in (1e-3, 0.1, 0.5):
+            other = np.clip(M + size * rng.standard_normal(M.shape), 1e-6, 1 - 1e-6)
+            assert loss(other) > loss(M)
 
 
 # The classification accuracy score
