@@ -2,6 +2,7 @@
 
 python examples/tradeoff.py --data mix --references runs/vae-mix      hours: 14 runs of an epoch
 python examples/tradeoff.py --data mix --alphas 0,0.001,0.2 --seeds 0 --limit-train 12800
+python examples/tradeoff.py --data mix --alphas '' --references runs/vae-mix runs/cvae-mix
 python examples/tradeoff.py --data toy --limit-train 640 --alphas 0.1,1 --seeds 0     to see it run
 
 Trains a VAE-GAN for each weight alpha of the reconstruction and each seed, goes on where it was
@@ -114,10 +115,10 @@ def words(args: argparse.Namespace) -> list[str]:
 
 
 def numbers(convert):
-    """A type for add_argument: numbers with commas between."""
+    """A type for add_argument: numbers with commas between, or none at all."""
 
     def split(text: str) -> list:
-        return [convert(part) for part in text.split(",")]
+        return [convert(part) for part in text.split(",") if part]
 
     return split
 
