@@ -61,6 +61,8 @@ def main() -> None:
     from tinya2i.tasks import find_judge, program, tradeoff
 
     out = Path(args.out or f"runs/tradeoff-{args.data}")
+    with program.writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     judge = find_judge(args.judge, args.data, lambda: program.images(args), np, quiet=False)
     sweep = tradeoff.cells(out, args.alphas, args.seeds)
     settings = {name: getattr(args, name) for name in ("data", *SETTINGS, "epochs", "limit_train")}

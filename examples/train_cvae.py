@@ -30,7 +30,7 @@ def main() -> None:
     add(
         "--hybrid",
         type=cli.number(0, 1),
-        default=0.05,
+        default=0.035,
         metavar="H",
         help="from variety, 0, to mean pictures, 1",
     )

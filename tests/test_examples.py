@@ -240,9 +240,10 @@ def test_tradeoff(place, vae, inside, monkeypatch, tmp_path):
     code, output, errors = inside(*words)
     assert (code, errors) == (0, "")
     assert "1 of 1 runs are done" in output
-    code, output, errors = inside("tradeoff", "--alphas", "", *words[5:])
+    elsewhere = tmp_path / "new"
+    code, output, errors = inside("tradeoff", "--alphas", "", *words[9:-1], elsewhere)
     assert (code, errors) == (0, "")
-    assert len(json.loads((tmp_path / "tradeoff.json").read_text())["points"]) == 1
+    assert len(json.loads((elsewhere / "tradeoff.json").read_text())["points"]) == 1
     code, output, errors = inside(*words, "--lr", "1e-3")
     assert (code, "another lr: choose another --out" in errors) == (2, True)
     (place / "runs/vae-toy/tradeoff.json").unlink()

@@ -22,7 +22,7 @@ OTHER_DEFAULTS = {
         "lr": 2e-4, "init": "dcgan", "kl_warmup": 0.0, "alpha": 0.2, "beta": 0.5,
         "adversarial": "non-saturating", "reconstruction": "pixels", "arch": "talk",
     },
-    "cvae": {"kl_warmup": 0.0, "hybrid": 0.05, "hybrid_fall": 1.0},
+    "cvae": {"kl_warmup": 0.0, "hybrid": 0.035, "hybrid_fall": 1.0},
 }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def talk() -> str:
     """Ours against the talk's numbers."""
     judges = [result["summary"]["test_accuracy"] for _, result in load("lenet5-mix*.json")]
     runs = [result["summary"] for _, result in load("vae-mix-seed*.json")]
+    unheard = [result["summary"] for _, result in load("speakers/vae-without-*.json")]
     epochs = {"judge": _epochs("lenet5-mix*.json"), "vae": _epochs("vae-mix-seed*.json")}
     splits = f"mean of {len(runs)} splits, {epochs['vae']} epochs"
     rows = [
@@ -50,9 +51,27 @@ def talk() -> str:
          "93.7 % (100 epochs)", f"**{percent(mean([r['agreement'] for r in runs]))}** ({splits})"],
         ["the same, z drawn", "not said which z",
          f"{percent(mean([r['agreement_sampled'] for r in runs]))}"],
+        ["the same for a voice that was never heard, z = μ", "not tested",
+         f"{percent(mean([r['agreement'] for r in unheard]))} (mean of {len(unheard)} speakers)"],
+        ["variety of a clip's pictures, of that of real ones", "\"archetypes\"", _variety("vae")],
         ["VAE parameters", "20,950,529", "20,950,529"],
     ]  # fmt: skip
+    for name, result in load("cvae-mix-*.json"):
+        hybrid = name.removeprefix("cvae-mix-")
+        rows += [
+            [f"conditional VAE, hybrid {hybrid}, which the talk has not; z drawn", "",
+             f"{percent(result['summary']['agreement_sampled'])} (split 0, "
+             f"{result['summary']['epochs']} epochs)"],
+            ["variety of a clip's pictures, of that of real ones", "", _variety("cvae", hybrid)],
+        ]  # fmt: skip
     return table(["", "the talk", "tinya2i"], rows)
+
+
+def _variety(model: str, hybrid: str | None = None) -> str:
+    """Mean distance of two pictures of a clip, in pixels, as a share of that of real pictures."""
+    flags = {"model": model} | ({} if hybrid is None else {"hybrid": float(hybrid)})
+    (result,) = [r for _, r in load("quality-*.json") if flags.items() <= r["flags"].items()]
+    return percent(result["rows"]["generated"]["per_clip"]["pixel_distance"]["share"])
 
 
 def _epochs(pattern: str) -> str:
@@ -158,7 +177,7 @@ def growth() -> str:
 def quality() -> str:
     """Generators beside what they have to beat."""
     results = [result for _, result in load("quality-*.json")]
-    rows = [_quality_row(r["flags"]["model"].upper(), r["rows"]["generated"]) for r in results]
+    rows = [_quality_row(_name(r["flags"]), r["rows"]["generated"]) for r in results]
     of_vae = next(r["rows"] for r in results if r["flags"]["model"] == "vae")
     rows += [_quality_row(name.replace("_", " "), row) for name, row in of_vae.items()
              if name != "generated"]  # fmt: skip
@@ -166,6 +185,11 @@ def quality() -> str:
             "a digit's: pixels", "features", "precision", "recall", "density", "coverage",
             "LeNet-FID", "to training"]  # fmt: skip
     return table(head, rows)
+
+
+def _name(flags: dict[str, Any]) -> str:
+    hybrid = f", hybrid {flags['hybrid']:g}" if "hybrid" in flags else ""
+    return flags["model"].upper() + hybrid
 
 
 def _quality_row(name: str, row: dict[str, Any]) -> list[str]:

@@ -55,7 +55,7 @@ def train_step(
     T: Array,
     noise: Array,
     kl_weight: float = 1.0,
-    hybrid: float = 0.05,
+    hybrid: float = 0.035,
 ) -> dict[str, Array]:
     """One step on L for sounds X, pictures T (n, 28, 28, 1) in 0..1; see `gradients`."""
     values = gradients(model, X, T, noise, kl_weight, hybrid)
@@ -64,7 +64,7 @@ def train_step(
 
 
 def gradients(
-    model: CVAE, X: Array, T: Array, noise: Array, kl_weight: float = 1.0, hybrid: float = 0.05
+    model: CVAE, X: Array, T: Array, noise: Array, kl_weight: float = 1.0, hybrid: float = 0.035
 ) -> dict[str, Array]:
     """Adds dL to all gradients. noise (n, 128) from N(0, 1): its left half for e_q, the other e_p.
 

@@ -117,7 +117,7 @@ class CVAETask(VAETask):
 
     draws = 2 * LATENT
 
-    def __init__(self, *given, hybrid: float = 0.05, hybrid_fall: float = 1.0, **options):
+    def __init__(self, *given, hybrid: float = 0.035, hybrid_fall: float = 1.0, **options):
         super().__init__(*given, **options)
         self.hybrid, self.hybrid_fall = hybrid, hybrid_fall
 
