@@ -239,7 +239,7 @@ def tradeoff() -> str:
     rows = [
         [point["group"], point["label"], *(
             interval(point[name]) if name == "interval" else percent(point[name]) for name in heads
-        ), f"{point['lenet_fid']:.0f}", f"{point['kl'] or 0:.1f}"]
+        ), f"{point['lenet_fid']:.0f}", "" if point["kl"] is None else f"{point['kl']:.1f}"]
         for _, result in load("tradeoff*.json") for point in result["points"]
     ]  # fmt: skip
     return table(["run", "", *heads.values(), "LeNet-FID", "KL to N(0, 1)"], rows)

@@ -140,6 +140,7 @@ def table(points: Sequence[dict[str, Any]]) -> str:
     lines = [f"{'':44}" + "".join(f"{head:>10}" for head in heads)]
     for each in points:
         cells = "".join(f"{100 * each[name]:10.1f}" for name in names)
-        ends = f"{each['lenet_fid']:10.1f}{each['kl'] or 0:10.1f}"
+        kl = "" if each["kl"] is None else f"{each['kl']:.1f}"
+        ends = f"{each['lenet_fid']:10.1f}{kl:>10}"
         lines.append(f"{each['group'] + '  ' + each['label']:44}{cells}{ends}")
     return "\n".join(lines)
