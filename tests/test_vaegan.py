@@ -506,8 +506,10 @@ def test_a_step_gives_the_numbers_of_numpy_and_waits_for_nothing(monkeypatch, of
         results.append(({k: float(to_numpy(v)) for k, v in values.items()}, model.state()))
     (ours, our_state), (theirs, their_state) = results
     assert theirs == pytest.approx(ours, rel=1e-10)
+    rounding = set(idle(make()))  # no gradient but rounding errors, which Adam makes larger
     for name, A in our_state.items():
-        np.testing.assert_allclose(their_state[name], A, rtol=1e-8, atol=1e-8, err_msg=name)
+        atol = 2e-4 if name in rounding else 1e-8
+        np.testing.assert_allclose(their_state[name], A, rtol=1e-8, atol=atol, err_msg=name)
 
 
 # PyTorch
