@@ -98,7 +98,7 @@ def measured(label: str, group: str, folder: Path, judge, args) -> dict[str, Any
     with own_cores():
         read = evaluate(model, judge, mix.test, seed=config["flags"]["seed"])
         qualities = quality(model, judge, mix, seed=config["flags"]["seed"])
-    found = {**tradeoff.point(label, group, read, qualities), **who}
+    found = {**tradeoff.point(label, group, read, qualities), "judge": args.judge}
     program.write_json(path, found)
     return found
 

@@ -16,7 +16,7 @@ def main() -> None:
     flags = cli.parser("Train the conditional VAE: many pictures for one sound.")
     cli.generator_flags(flags)
     group = flags.add_argument_group(
-        "objective: (1 - H) * (reconstruction + W * KL) + H * reconstruction with random noise"
+        "objective: (1 - H) * (reconstruction + W * KL) + H * reconstruction with N(0, 1)"
     )
     add = group.add_argument
     add("--kl-weight", type=cli.number(0), default=1.0, metavar="W", help="final weight of KL")

@@ -221,7 +221,9 @@ def test_every_gradient_of_a_small_one(reconstruction, adversarial, seed):
 
 
 @pytest.mark.parametrize(
-    "objective", [("non-saturating", "pixels"), ("saturating", "features")], ids=" ".join
+    "objective",
+    [("non-saturating", "pixels"), ("saturating", "pixels"), ("saturating", "features")],
+    ids=" ".join,
 )
 def test_some_gradients_of_the_whole_one(objective):
     """Random parameters of each player, with biases and gains off their starting values."""
@@ -506,9 +508,11 @@ def test_a_step_gives_the_numbers_of_numpy_and_waits_for_nothing(monkeypatch, of
         results.append(({k: float(to_numpy(v)) for k, v in values.items()}, model.state()))
     (ours, our_state), (theirs, their_state) = results
     assert theirs == pytest.approx(ours, rel=1e-10)
-    rounding = set(idle(make()))  # no gradient but rounding errors, which Adam makes larger
+    # Features: biases before BatchNorm have rounding errors for gradients, 1e-12, which Adam
+    # divides by its eps of 1e-8: a ten-thousandth of a step.
+    rounding = set(idle(make())) if of == "features" else set()
     for name, A in our_state.items():
-        atol = 2e-4 if name in rounding else 1e-8
+        atol = 1e-6 if name in rounding else 1e-8
         np.testing.assert_allclose(their_state[name], A, rtol=1e-8, atol=atol, err_msg=name)
 
 

@@ -50,7 +50,11 @@ def test_both_players_learn_at_the_rate_of_the_step(mix):  # noqa: F811
 
 
 def test_the_weights_of_the_objective_reach_the_loss(mix):  # noqa: F811
-    (losses,) = play(gan_task(mix, alpha=0.25, beta=0.5, kl_warmup=1.0), [3])
+    task = gan_task(mix, alpha=0.25, beta=0.5, kl_warmup=1.0)
+    assert task.objective == (
+        "adversarial + 0.25 * reconstruction of pixels + 0.5 * KL (its weight rising over 1 epochs)"
+    )
+    (losses,) = play(task, [3])
     beta = 0.5 * 3 / 5  # after three of the five steps over which it rises
     expected = losses["adversarial"] + 0.25 * losses["reconstruction"] + beta * losses["kl"]
     assert losses["generator"] == pytest.approx(expected, rel=1e-5)

@@ -208,17 +208,15 @@ def vaegan() -> str:
         [f"`{name}.json`", str(r["summary"]["epochs"]), *_vae_row("", r["summary"])[1:]]
         for name, r in load("vaegan-mix-*.json")
     ]
-    head = ["run", "epochs", "agreement, z = μ", "95 %", "z drawn", "unique clips, z = μ",
-            "unique clips, z drawn", "KL (nats)", "reconstruction (nats)"]  # fmt: skip
-    return table(head, rows)
+    return table(["run", "epochs", *_VAE_HEAD], rows)
 
 
 def speakers() -> str:
     """Voices that were never heard: each left out in turn."""
-    runs = [(name, *_without(result)) for name, result in load("speakers/*.json")]
-    rows = [[model, speaker, *_vae_row("", summary)[1:-2]] for _, model, speaker, summary in runs]
-    for model in dict.fromkeys(model for _, model, _, _ in runs):
-        of = [summary for _, name, _, summary in runs if name == model]
+    runs = [_without(result) for _, result in load("speakers/*.json")]
+    rows = [[model, speaker, *_vae_row("", summary)[1:-2]] for model, speaker, summary in runs]
+    for model in dict.fromkeys(model for model, _, _ in runs):
+        of = [summary for name, _, summary in runs if name == model]
         row = [f"{model}, mean", "", percent(mean([s["agreement"] for s in of])), ""]
         names = ("agreement_sampled", "agreement_unique", "agreement_sampled_unique")
         rows.append(row + [percent(mean([s[name] for s in of])) for name in names])

@@ -111,5 +111,5 @@ def ratio(times: dict[str, float]) -> dict[str, Any]:
     """{"ours", "pytorch", "best_pytorch", "ratio"} of seconds by contender; ratio = ours / best."""
     pytorch = {name: value for name, value in times.items() if name != OURS}
     best = min(pytorch, key=pytorch.__getitem__, default=None)
-    ratio = best and times[OURS] / pytorch[best]
-    return {"ours": times[OURS], "pytorch": pytorch, "best_pytorch": best, "ratio": ratio}
+    quotient = best and times[OURS] / pytorch[best]
+    return {"ours": times[OURS], "pytorch": pytorch, "best_pytorch": best, "ratio": quotient}

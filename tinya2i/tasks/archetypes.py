@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tinya2i import ops, plot
-from tinya2i.backend import array_module, to_numpy
+from tinya2i import plot
 from tinya2i.data import Mix
 from tinya2i.layer import Layer
 from tinya2i.streams import stream
 from tinya2i.tasks.base import pixels
-from tinya2i.tasks.evaluation import Latents
 from tinya2i.tasks.sources import class_means, generator
 
 DRAWS = 16  # pictures of each test clip
@@ -32,20 +30,18 @@ def archetypes(model: Layer, mix: Mix, path: str | Path, *, seed: int) -> dict[s
     z = mu, some drawn, some real. Raises ValueError as `class_means`, OSError for the disk.
     """
     test, means = mix.test, class_means(mix.train)
-    clips = array_module(next(model.params()).data).asarray(test.clips)
-    each = np.arange(len(test.clips))
-    at_mu = to_numpy(ops.sigmoid(Latents(model, clips).logits(each)))
-    which, rng = each.repeat(DRAWS), stream(seed, "archetypes")
-    drawn = generator(model, test.clips)(which, rng).reshape(len(each), DRAWS, *at_mu.shape[1:])
+    draw, each = generator(model, test.clips), np.arange(len(test.clips))
+    at_mu = draw(each, None)
+    drawn = draw(each.repeat(DRAWS), stream(seed, "archetypes"))
+    drawn = drawn.reshape(len(each), DRAWS, *at_mu.shape[1:])
     digits, real = test.clip_digits, pixels(test.images)
     unit = _distance(real, means[test.digits])
-    shares = {
+    _draw(mix, means, at_mu, drawn, path)
+    return {
         "mu": _distance(at_mu, means[digits]) / unit,
         "drawn": _distance(drawn, means[digits][:, None]) / unit,
         "mean_drawn": _distance(drawn.mean(axis=1), means[digits]) / unit,
     }
-    _draw(mix, means, at_mu, drawn, path)
-    return {name: float(share) for name, share in shares.items()}
 
 
 def _draw(

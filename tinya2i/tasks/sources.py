@@ -66,11 +66,16 @@ def sources(model: Layer, mix: Mix, pool: Pool, heard: np.ndarray, *, seed: int)
     }
 
 
-def generator(model: Layer, clips: np.ndarray) -> Source:
-    """The model's pictures of clips (m, 48, 48, 1), z drawn where the model draws one."""
+def generator(
+    model: Layer, clips: np.ndarray
+) -> Callable[[np.ndarray, np.random.Generator | None], np.ndarray]:
+    """The model's pictures of clips (m, 48, 48, 1), z drawn where the model draws one.
+
+    Given None for rng, with z = mu.
+    """
     latents = Latents(model, array_module(next(model.params()).data).asarray(clips))
 
-    def draw(which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(which: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         parts = (latents.logits(which[part], rng) for part in batches(len(which)))
         pictures = [to_numpy(ops.sigmoid(Z)) for Z in parts]
         return np.concatenate(pictures).astype(np.float32, copy=False)

@@ -105,9 +105,9 @@ def name_of(run: Path) -> tuple[str, str]:
         if flags.get("reconstruction") == "features":
             name += " of features"
         after = f", seed {flags['seed']}, {steps} steps"
-        return (
-            ("", name + after) if knob is None else (f"{flags[knob]:g}", f"{name}, {knob}{after}")
-        )
+        if knob is None:
+            return "", name + after
+        return f"{flags[knob]:g}", f"{name}, {knob}{after}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{run} is no finished run of a generator's trainer: {error!r}") from error
 
