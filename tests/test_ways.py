@@ -132,6 +132,9 @@ def test_each_layer_of_the_models_takes_the_fastest_way():
     assert ways_of((models.LeNet5(), (28, 28, 1))) == ["banded", "banded", "convolution"]
     model = models.VAE()
     assert set(ways_of((model.encoder, (48, 48, 1)), (model.decoder, (64,)))) == {"convolution"}
+    X, ends = np.zeros((1, 23, 23, 64), np.float32), ((1, 23, 23, 64), (1, 10, 10, 128))
+    dX_way = ways._way(X, *ends, (4, 4), (2, 2), winograd.LEAST_FOR_INPUT_GRAD)
+    assert dX_way is winograd  # the VAE's second convolution, backward
     model = models.VAEGAN()
     found = ways_of((model.encoder, (48, 48, 1)), (model.decoder, (64,)))
     assert found == ["convolution", "winograd", "winograd", *["convolution"] * 5]

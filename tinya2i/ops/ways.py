@@ -24,7 +24,7 @@ def conv_input_grad(
     padding: Pair,
 ) -> Array:  # fmt: skip
     """dX = col2im(dY @ W.T) + b, of the given shape (n, h, w, c_in); a transposed convolution."""
-    way = _way(dY, shape, dY.shape, kernel, stride)
+    way = _way(dY, shape, dY.shape, kernel, stride, winograd.LEAST_FOR_INPUT_GRAD)
     return way.conv_input_grad(dY, W, b, shape, kernel, stride, padding)
 
 
@@ -37,11 +37,12 @@ def conv_weight_grad(
 
 
 def _way(
-    A: Array, x: tuple[int, ...], y: tuple[int, ...], kernel: Pair, stride: Pair
-) -> ModuleType:
+    A: Array, x: tuple[int, ...], y: tuple[int, ...], kernel: Pair, stride: Pair,
+    least: int = winograd.LEAST_WEIGHTS,
+) -> ModuleType:  # fmt: skip
     """The module for a convolution of shape x to shape y, A being one of the two."""
     if array_module(A) is not np:
         return convolution
-    if winograd.pays(x[3], y[3], y[1:3], kernel, stride):
+    if winograd.pays(x[3], y[3], y[1:3], kernel, stride, least):
         return winograd
     return banded if banded.pays(x[3], y[3], y[2], kernel) else convolution

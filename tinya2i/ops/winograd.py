@@ -30,13 +30,16 @@ from tinya2i.ops.windows import Pair, out_sizes, pad, windows
 from tinya2i.threads import in_shares
 
 LEAST_WEIGHTS = 128 * 256  # c_in * c_out: with fewer, the sums take longer than they save
+LEAST_FOR_INPUT_GRAD = 64 * 128  # there they spare col2im, which adds up all windows
 Rows = Iterable[list[Array]]  # three times three
 
 
-def pays(c_in: int, c_out: int, out: Pair, kernel: Pair, stride: Pair) -> bool:
+def pays(
+    c_in: int, c_out: int, out: Pair, kernel: Pair, stride: Pair, least: int = LEAST_WEIGHTS
+) -> bool:
     """Whether this module can do a convolution to `out` pixels, and faster than `convolution`."""
     fits = all(k == 2 * s and o % 2 == 0 for k, s, o in zip(kernel, stride, out, strict=True))
-    return fits and c_in * c_out >= LEAST_WEIGHTS
+    return fits and c_in * c_out >= least
 
 
 def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
