@@ -89,6 +89,14 @@ def test_predictions_do_not_depend_on_how_the_pictures_are_batched():
         np.testing.assert_array_equal(model.predict(X, batch), expected)
 
 
+def test_what_is_no_number_is_not_read_as_a_zero():
+    X = pictures(3)
+    X[1, 5, 5] = np.nan
+    digits = models.LeNet5().predict(X)
+    assert digits[1] == -1
+    assert (digits[[0, 2]] >= 0).all()
+
+
 # Pictures
 
 

@@ -257,6 +257,12 @@ def test_a_perfect_and_a_constant_generator():
     assert np.array(constant["agreement"]["confusion"])[:, 1].sum() == 10
 
 
+def test_pictures_that_are_no_numbers_are_reported_not_read_as_zeros():
+    broken = drawn_as([np.nan, 0, 0, 0, 0])
+    with np.errstate(invalid="ignore"), pytest.raises(RunError, match="1 of 5 pictures"):
+        tasks.evaluate(Draws(), LeNet5(), broken, seed=0)
+
+
 def test_sampled_z_is_drawn_by_the_seed_and_differs_from_mu():
     wide = drawn_as([0, 1, 1, 2, 3], logvar=2.0)
     first, same, other = (

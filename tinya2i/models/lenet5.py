@@ -27,9 +27,13 @@ class LeNet5(Sequential):
         )  # fmt: skip
 
     def predict(self, X: Array, batch: int = 500) -> Array:
-        """argmax of the logits: digits (n,) for pictures (n, 28, 28, 1) in 0..1."""
-        parts = [self(X[i : i + batch]).argmax(axis=1) for i in range(0, len(X), batch)]
-        return array_module(X).concatenate(parts)
+        """argmax of the logits: digits (n,) for pictures (n, 28, 28, 1) in 0..1; -1 for NaN."""
+        xp = array_module(X)
+        parts = [self(X[i : i + batch]) for i in range(0, len(X), batch)]
+        # argmax takes the first NaN for the largest, so it would read a 0.
+        return xp.concatenate(
+            [xp.where(xp.isnan(Z).any(axis=1), -1, Z.argmax(axis=1)) for Z in parts]
+        )
 
     def features(self, X: Array) -> Array:
         """F (n, 84), at least 0: what the last layer, Z = self[-1](F), decides by; inference."""

@@ -7,6 +7,7 @@ import numpy as np
 from tinya2i import losses, metrics, ops
 from tinya2i.backend import Array, array_module, to_numpy
 from tinya2i.data import Pairs
+from tinya2i.errors import RunError
 from tinya2i.layer import Layer
 from tinya2i.models import CVAE, VAE, LeNet5
 from tinya2i.models.networks import LATENT
@@ -90,7 +91,13 @@ def _read(
     judge: LeNet5, latents: Latents, which: np.ndarray, rng: np.random.Generator | None = None
 ) -> np.ndarray:
     parts = (latents.logits(which[part], rng) for part in batches(len(which)))
-    return np.concatenate([to_numpy(judge.predict(ops.sigmoid(Z))) for Z in parts])
+    digits = np.concatenate([to_numpy(judge.predict(ops.sigmoid(Z))) for Z in parts])
+    if bad := int((digits < 0).sum()):
+        raise RunError(
+            f"{bad} of {len(digits)} pictures are not numbers: the model (or its judge) is broken; "
+            "train it again, with a lower learning rate if it diverged"
+        )
+    return digits
 
 
 def _reconstruction(
