@@ -133,6 +133,19 @@ def test_the_eye_ends_behind_the_second_activation(arch):
     np.testing.assert_array_equal(model.verdict(F), model.discriminator(T))
 
 
+@pytest.mark.parametrize(("train", "seen"), [(False, 22), (True, 26)])
+def test_the_discriminator_does_not_see_the_last_rows_and_columns(train, seen):
+    """Strides leave them over; in training BatchNorm's statistics reach a little further."""
+    discriminator = models.VAEGAN("bare").astype(np.float64).discriminator
+    X = np.random.default_rng(0).random((3, 28, 28, 1))
+    V, backprop = discriminator.forward(X, train)
+    dX = np.abs(backprop(np.random.default_rng(1).standard_normal(V.shape))).sum(axis=(0, 3))
+    assert (dX[:seen, :seen].sum(axis=0) > 0).all()
+    assert (dX[:seen, :seen].sum(axis=1) > 0).all()
+    assert not dX[seen:].any()
+    assert not dX[:, seen:].any()
+
+
 def test_shapes_of_the_model(model):
     X, _, noise = batch()
     (Z, mu, logvar), backprop = model.forward(X, noise)
