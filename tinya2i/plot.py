@@ -128,7 +128,17 @@ def tradeoff(
     axes = figure.add_subplot()
     for label, height in lines.items():
         axes.axhline(100 * height, color="0.75", linewidth=0.8, linestyle="--")
-        axes.text(0, 100 * height, f" {label}", fontsize=7, color="0.45", va="bottom")
+        across = axes.get_yaxis_transform()  # at the right end, where no curve runs
+        axes.text(
+            1,
+            100 * height,
+            label,
+            fontsize=7,
+            color="0.45",
+            ha="right",
+            va="bottom",
+            transform=across,
+        )
     for group in dict.fromkeys(point["group"] for point in points):
         members = [point for point in points if point["group"] == group]
         x, y = ([100 * p[name] for p in members] for name in ("diversity", "agreement"))
@@ -143,7 +153,7 @@ def tradeoff(
     axes.set(xlim=(0, None), ylim=(0, 102))
     axes.tick_params(labelsize=7, colors=INK)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False, loc="lower left")
+    axes.legend(fontsize=7, frameon=False, loc="center right")
     figure.tight_layout()
     _save(figure, path)
 
