@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,12 @@ def run(answers: Mapping[str, Any]) -> None:
             print(f"{name}: not done yet")
         except Wrong as error:
             failed += 1
-            print(error)
+            said = str(error)
+            print(said if said.startswith(name) else f"{name}: {said}")
+        except Exception as error:  # in the reader's own code: the other exercises go on
+            failed += 1
+            print(f"{name}: your function stopped with {type(error).__name__}: {error}")
+            traceback.print_exc()
     sys.exit(bool(failed))
 
 

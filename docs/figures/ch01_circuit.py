@@ -1,4 +1,4 @@
-"""Chapter 1: a 2-3-1 network as a circuit, values in green, gradients in red."""
+"""Chapter 1: a 2-3-1 network as a circuit: values in green, gradients in red, weights in grey."""
 
 import numpy as np
 from figure import GREEN, GREY, RED, main
@@ -22,6 +22,7 @@ def numbers() -> dict:
     return {
         "values": [X[0], A[0], H[0], Y[0]],
         "gradients": [back_first(dA)[0], dA[0], dH[0], np.ones(1)],
+        "weights": [first.W.data, last.W.data],
     }
 
 
@@ -36,6 +37,14 @@ def draw(found: dict, plt) -> None:
             axes.scatter([x], [y], s=1100, color="white", edgecolor=GREY)
             axes.text(x, y + 0.02, f"{value:g}", color=GREEN, ha="center", va="bottom")
             axes.text(x, y - 0.04, f"{gradient:g}", color=RED, ha="center", va="top")
+    for x, W in zip((0, 2), found["weights"], strict=True):
+        for (i, j), weight in np.ndenumerate(W):
+            y1, y2 = columns[x][i], columns[x + 1][j]
+            at = 0.7 if x == 0 else 0.45  # beyond the crossings
+            axes.text(
+                x + at, y1 + at * (y2 - y1), f"{weight:g}", color=GREY, ha="center", va="center",
+                bbox={"color": "white", "pad": 0.8}, fontsize=8,
+            )  # fmt: skip
     for x, name in enumerate(("X", "X W + b", "ReLU", "y = L")):
         axes.text(x, 2.45, name, ha="center")
     axes.set(xlim=(-0.4, 3.4), ylim=(-0.5, 2.7))
