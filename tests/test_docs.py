@@ -64,9 +64,10 @@ def test_formulas_that_are_mentioned_exist():
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_links_and_pictures_are_there(page):
     text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#\s]+)", text):
-        if not target.startswith("https://"):
-            assert (page.parent / target).exists(), target
+    for _, part in tool("maths").prose(text):
+        for target in re.findall(r"\]\(([^)#\s]+)", part):
+            if not target.startswith("https://"):
+                assert (page.parent / target).exists(), target
     assert "http://" not in text
 
 
@@ -79,6 +80,30 @@ def test_chapters_have_the_same_parts_and_end_in_time(page):
     if page.name[:2] != "00":
         heads = re.findall(r"^## (.*)$", text, re.MULTILINE)
         assert [head for head in heads if head in PARTS] == list(PARTS)
+
+
+def spellings():
+    """{wrong: right} from the table in notation.md."""
+    table = (DOCS / "notation.md").read_text(encoding="utf-8").split("## Spelling")[1]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", table, re.MULTILINE)[1:]
+    return {w.strip(" `"): right for right, wrong in rows for w in wrong.split(",")}
+
+
+def misspelt(text):
+    return [w for w in spellings() if re.search(rf"(?<![\w-]){re.escape(w)}(?![\w-])", text)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_names_are_spelt_as_in_the_notation(page):
+    text = page.read_text(encoding="utf-8").split("## Spelling")[0]
+    found = misspelt(text)
+    assert not found, {wrong: spellings()[wrong] for wrong in found}
+
+
+def test_another_spelling_is_noticed():
+    assert "log_var" in spellings()
+    assert misspelt("so log_var is") == ["log_var"]
+    assert misspelt("so `logvar` and my_log_var are") == []
 
 
 @pytest.mark.parametrize("script", FIGURES, ids=by_name)

@@ -57,6 +57,20 @@ def test_wrong_answers_are_refused_by_name(chapter):
             assert said in str(info.value), f"{exercise}, {mistake}"
 
 
+def test_an_answer_that_stops_does_not_hide_the_others(capsys):
+    def stops(*arguments):
+        raise ZeroDivisionError("by hand")
+
+    solutions = load("solutions", "ex01")
+    answers = {**vars(solutions), "linear_backward": stops, "__file__": "ex01.py"}
+    with pytest.raises(SystemExit) as info:
+        checking().run(answers)
+    said = capsys.readouterr().out
+    assert info.value.code == 1
+    assert "linear_backward: your function stopped with ZeroDivisionError: by hand" in said
+    assert "broadcast_backward: right" in said
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_who_has_not_begun_is_told_so(chapter):
     command = [sys.executable, str(DOCS / "exercises" / f"{chapter}.py")]
