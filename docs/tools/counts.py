@@ -14,11 +14,14 @@ import maths
 
 DOCS = Path(__file__).resolve().parent.parent
 PLACE = re.compile(r"(<!-- counts -->\n).*?(<!-- end -->)", re.DOTALL)
-HEAD = ("chapter", "formulas", "of them executed", "exercises", "wrong answers refused", "figures")
+HEAD = (
+    "chapter", "formulas", "of them executed", "exercises", "with solution",
+    "wrong answers refused", "figures",
+)  # fmt: skip
 
 
 def rows() -> list[list]:
-    """[title, formulas, executed, exercises, wrong answers, figures] of each chapter."""
+    """One line for each chapter, as in HEAD."""
     return [row(page) for page in sorted(DOCS.glob("[0-9][0-9]-*.md"))]
 
 
@@ -26,21 +29,22 @@ def row(page: Path) -> list:
     text, number = page.read_text(encoding="utf-8"), page.name[:2]
     numbered = [each for each in maths.formulas(text) if not each.prose]
     executed = [each for each in numbered if maths.ASSERTION.search(each.check)]
-    wrong = refused(DOCS / "solutions" / f"ex{number}.py")
+    solved, wrong = solutions(DOCS / "solutions" / f"ex{number}.py")
     figures = len(list(DOCS.glob(f"figures/ch{number}_*.py")))
     title = text.split("\n", 1)[0].removeprefix("# ")
     link = f"[{title}]({page.name})"
-    return [link, len(numbered), len(executed), len(wrong), sum(wrong), figures]
+    return [link, len(numbered), len(executed), len(wrong), solved, sum(wrong), figures]
 
 
-def refused(solutions: Path) -> list[int]:
-    """How many wrong answers each exercise refuses."""
-    if not solutions.exists():
-        return []
-    spec = importlib.util.spec_from_file_location("solutions", solutions)
+def solutions(path: Path) -> tuple[int, list[int]]:
+    """How many exercises are solved, and how many wrong answers each refuses."""
+    if not path.exists():
+        return 0, []
+    spec = importlib.util.spec_from_file_location("solutions", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return [len(wrong) for wrong in module.WRONG.values()]
+    solved = sum(callable(getattr(module, name, None)) for name in module.WRONG)
+    return solved, [len(wrong) for wrong in module.WRONG.values()]
 
 
 def table() -> str:
