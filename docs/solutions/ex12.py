@@ -15,6 +15,8 @@ def best_for_doubt(P, Z):
 
 
 def bce_floor(T):
+    # MNIST's training pictures: 97 (ones) to 203 nats (twos), 172.9 on average; one picture for
+    # all digits 206.0. The 177 are of test pairs, where the same archetypes would cost 171.6.
     M = T.mean(axis=0)
     M = M[(M > 0) & (M < 1)]  # the others cost nothing
     return float(-(M * np.log(M) + (1 - M) * np.log(1 - M)).sum())
