@@ -39,9 +39,28 @@ def main() -> None:
         "data": without_sources(config["data"]),
         "summary": json.loads((args.run / "summary.json").read_text(encoding="utf-8")),
         "epochs": read_rows(args.run / "metrics.jsonl"),
+        **measured(args.run),
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf-8")
+
+
+def measured(run: Path) -> dict[str, Any]:
+    """{"measured": ...}: what `examples/evaluate.py RUN --quality --cas STEPS` left, if it ran."""
+    found = {name: _json(run / f"{name}.json") for name in ("quality", "cas", "evaluation")}
+    taken = {}
+    if row := found["quality"].get("rows", {}).get("generated"):
+        names = ("agreement", "per_clip", "precision", "recall", "lenet_fid")
+        taken |= {name: row[name] for name in names}
+    if near := found["evaluation"].get("archetypes"):
+        taken["archetypes"] = near
+    if found["cas"]:
+        taken["cas"] = {name: found["cas"][name] for name in ("generated", "real")}
+    return {"measured": taken} if taken else {}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def command(flags: dict[str, Any]) -> str:

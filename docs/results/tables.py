@@ -12,6 +12,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PAGES = (HERE.parent.parent / "README.md", HERE / "README.md")
+HYBRID = "0.035"  # of the conditional VAE: the trainer's default
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -56,13 +57,13 @@ def talk() -> str:
         ["variety of a clip's pictures, of that of real ones", "\"archetypes\"", _variety("vae")],
         ["VAE parameters", "20,950,529", "20,950,529"],
     ]  # fmt: skip
-    for name, result in load("cvae-mix-*.json"):
-        hybrid = name.removeprefix("cvae-mix-")
+    styled = [result["summary"] for _, result in load(f"cvae-mix-{HYBRID}*.json")]
+    if styled:
         rows += [
-            [f"conditional VAE, hybrid {hybrid}, which the talk has not; z drawn", "",
-             f"{percent(result['summary']['agreement_sampled'])} (split 0, "
-             f"{result['summary']['epochs']} epochs)"],
-            ["variety of a clip's pictures, of that of real ones", "", _variety("cvae", hybrid)],
+            ["conditional VAE, which the talk has not, z drawn", "",
+             f"{percent(mean([s['agreement_sampled'] for s in styled]))} "
+             f"({_of(styled, 'splits')}{styled[0]['epochs']} epochs)"],
+            ["variety of a clip's pictures, of that of real ones", "", _variety("cvae", HYBRID)],
         ]  # fmt: skip
     return table(["", "the talk", "tinya2i"], rows)
 
@@ -70,8 +71,9 @@ def talk() -> str:
 def _variety(model: str, hybrid: str | None = None) -> str:
     """Mean distance of two pictures of a clip, in pixels, as a share of that of real pictures."""
     flags = {"model": model} | ({} if hybrid is None else {"hybrid": float(hybrid)})
-    (result,) = [r for _, r in load("quality-*.json") if flags.items() <= r["flags"].items()]
-    return percent(result["rows"]["generated"]["per_clip"]["pixel_distance"]["share"])
+    found = [r for _, r in load("quality-*.json") if flags.items() <= r["flags"].items()]
+    rows = [result["rows"]["generated"] for result in found]
+    return percent(mean([row["per_clip"]["pixel_distance"]["share"] for row in rows]))
 
 
 def _epochs(pattern: str) -> str:
@@ -118,7 +120,8 @@ def _collapsed(result: dict[str, Any]) -> bool:
 
 def commands() -> str:
     """The command of each result file."""
-    files = [(folder, load(f"{folder}*.json")) for folder in ("", "settings/", "speakers/")]
+    folders = ("", "settings/", "speakers/", "vaegan/")
+    files = [(folder, load(f"{folder}*.json")) for folder in folders]
     rows = [[f"`{folder}{name}.json`", f"`{result['command']}`", result["date"]]
             for folder, results in files for name, result in results
             if "command" in result]  # fmt: skip
@@ -189,7 +192,8 @@ def quality() -> str:
 
 def _name(flags: dict[str, Any]) -> str:
     hybrid = f", hybrid {flags['hybrid']:g}" if "hybrid" in flags else ""
-    return flags["model"].upper() + hybrid
+    split = f", split {flags['seed']}" if flags.get("seed") else ""
+    return flags["model"].upper() + hybrid + split
 
 
 def _quality_row(name: str, row: dict[str, Any]) -> list[str]:
@@ -223,6 +227,49 @@ def speakers() -> str:
     return table(["model", "speaker left out", *_VAE_HEAD[:-2]], rows)
 
 
+def variants() -> str:
+    """The VAE-GAN with other settings, and the plain GAN: a row a run."""
+    rows = []
+    for name, result in load("vaegan/*.json"):
+        s, found = result["summary"], result["measured"]
+        flags = result["command"]
+        shares = [found["per_clip"][f"{kind}_distance"]["share"] for kind in ("pixel", "feature")]
+        rows.append([
+            f"`{name}`", _weight(flags, "alpha", "0.2"), _weight(flags, "beta", "0.5"),
+            str(s["steps"]), percent(s["agreement_sampled_unique"]),
+            percent(s["agreement_unique"]), *map(percent, shares),
+            f"{found['lenet_fid']:.0f}", f"{s['kl']:.1f}", "; ".join(_warned(result)),
+        ])  # fmt: skip
+    head = ["run", "alpha", "beta", "steps", "agreement, z drawn", "z = μ",
+            "a clip's variety: pixels", "features", "LeNet-FID", "KL",
+            "the log warns"]  # fmt: skip
+    return table(head, rows)
+
+
+def _weight(command: str, name: str, default: str) -> str:
+    found = re.search(rf"--{name} (\S+)", command)
+    return found[1] if found else default
+
+
+def _warned(result: dict[str, Any]) -> list[str]:
+    """The first words of each warning in the last row of metrics.jsonl."""
+    return [text.split(":")[0] for text in result["epochs"][-1].get("warnings", [])]
+
+
+def learned() -> str:
+    """What a judge learns from the pictures alone, and how near they are to the digit's mean."""
+    rows = []
+    for name, result in [*load("*.json"), *load("vaegan/*.json")]:
+        found = result.get("measured", {})
+        if "cas" in found:
+            scores = [percent(found["cas"][kind]["rate"]) for kind in ("generated", "real")]
+            near = [f"{found['archetypes'][kind]:.2f}" for kind in ("mu", "drawn", "mean_drawn")]
+            rows.append([f"`{name}`", *scores, *near])
+    head = ["run", "judge taught by its pictures", "by real ones", "distance to the mean: z = μ",
+            "z drawn", "mean of 16 drawn"]  # fmt: skip
+    return table(head, rows)
+
+
 def _without(result: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
     """(model, speaker, summary) of a run with --split speaker:NAME."""
     model = re.search(r"train_(\w+)\.py", result["command"])[1].upper()
@@ -250,7 +297,8 @@ def _ms(seconds: float) -> str:
 TABLES = {
     "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
     "speed": speed, "features": features, "growth": growth,
-    "vaegan": vaegan, "quality": quality, "speakers": speakers, "tradeoff": tradeoff,
+    "vaegan": vaegan, "variants": variants, "learned": learned, "quality": quality,
+    "speakers": speakers, "tradeoff": tradeoff,
 }  # fmt: skip
 
 
