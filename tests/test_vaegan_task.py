@@ -89,7 +89,7 @@ def test_a_last_batch_of_one_is_left_out(mix, images, steps):  # noqa: F811
     [
         ({"kl": 6.0, "d_real": 0.7, "d_fake": 0.3}, []),
         ({"kl": 6.0, "d_real": 0.995, "d_fake": 0.005}, ["has won"]),
-        ({"kl": 6.0, "d_real": 0.949, "d_fake": 0.058}, ["has won"]),  # as in results/vaegan/alpha-0.02-long
+        ({"kl": 6.0, "d_real": 0.949, "d_fake": 0.058}, ["has won"]),  # alpha-0.02-long
         ({"kl": 6.0, "d_real": 0.78, "d_fake": 0.22}, []),
         ({"kl": 6.0, "d_real": 0.995, "d_fake": 0.2}, []),
         ({"kl": 6.0, "d_real": 0.5, "d_fake": 0.495}, ["cannot tell"]),
