@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted(path.stem for path in (DOCS / "exercises").glob("ex*.py"))
 
 
