@@ -55,6 +55,13 @@ def _hint(yours: np.ndarray, right: np.ndarray, tol: float) -> str:
     return f"your value{place} is {yours[worst]:.6g}, the true value is {right[worst]:.6g}"
 
 
+def several(found: Any, count: int, words: str) -> Any:
+    """found, if it is a tuple or list of `count` things; Wrong, with words, if it is not."""
+    if not isinstance(found, tuple | list) or len(found) != count:
+        raise Wrong(f"return {count} things, {words}")
+    return found
+
+
 def raises(name: str, error: type[Exception], call: Callable[[], Any], why: str) -> None:
     """Wrong, unless call() raises that error."""
     try:

@@ -1,5 +1,6 @@
 """Chapter 10: two-number codes of drawn digits, and what the decoder makes of other codes."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -28,15 +29,20 @@ def network(*sizes: int, seed: int) -> Sequential:
     return Sequential(*row[:-1]).astype(np.float64)
 
 
+def batches(T: np.ndarray, optimiser: optim.Adam, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """A random batch for each step, the rate set to its place in the fall to 0."""
+    for step in range(STEPS):
+        optimiser.lr = RATE * (1 - step / STEPS)
+        yield T[rng.permutation(len(T))[:BATCH]]
+
+
 def train(T: np.ndarray) -> tuple[Sequential, Sequential]:
     """Encoder 196-64-2 and decoder 2-64-196 (logits), by Adam with a falling rate."""
     encoder = network(SIDE * SIDE, 64, 2, seed=1)
     decoder = network(2, 64, SIDE * SIDE, seed=2)
     optimiser = optim.Adam(Sequential(encoder, decoder).params(), RATE)
     rng = np.random.default_rng(3)
-    for step in range(STEPS):
-        optimiser.lr = RATE * (1 - step / STEPS)
-        batch = T[rng.permutation(len(T))[:BATCH]]
+    for batch in batches(T, optimiser, rng):
         z, back_encoder = encoder.forward(batch)
         Z, back_decoder = decoder.forward(z)
         _, dZ = losses.bce_with_logits(Z, batch)

@@ -1,15 +1,25 @@
 """Chapter 11: the network of chapter 10 with noise on its codes and a KL term on its loss."""
 
 import numpy as np
-from ch10_codes import SIDE, TILES, digits, judged, montage, network, scatter, show
+from ch10_codes import (
+    BATCH,
+    RATE,
+    SIDE,
+    TILES,
+    batches,
+    digits,
+    judged,
+    montage,
+    network,
+    scatter,
+    show,
+)
 from figure import GREY, main
 from scipy.stats import norm
 
 from tinya2i import losses, optim
 from tinya2i.layer import Sequential
 from tinya2i.models.vae import reparameterise
-
-STEPS, BATCH, RATE = 1000, 100, 5e-3  # as in chapter 10
 
 
 def train(T: np.ndarray, kl_weight: float = 1.0) -> tuple[Sequential, Sequential]:
@@ -18,9 +28,7 @@ def train(T: np.ndarray, kl_weight: float = 1.0) -> tuple[Sequential, Sequential
     decoder = network(2, 64, SIDE * SIDE, seed=2)
     optimiser = optim.Adam(Sequential(encoder, decoder).params(), RATE)
     rng = np.random.default_rng(3)
-    for step in range(STEPS):
-        optimiser.lr = RATE * (1 - step / STEPS)
-        batch = T[rng.permutation(len(T))[:BATCH]]
+    for batch in batches(T, optimiser, rng):
         H, back_encoder = encoder.forward(batch)
         (z, mu, logvar), back_z = reparameterise(H, rng.standard_normal((BATCH, 2)))
         Z, back_decoder = decoder.forward(z)

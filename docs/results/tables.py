@@ -232,10 +232,10 @@ def variants() -> str:
     rows = []
     for name, result in load("vaegan/*.json"):
         s, found = result["summary"], result["measured"]
-        flags = result["command"]
+        command = result["command"]
         shares = [found["per_clip"][f"{kind}_distance"]["share"] for kind in ("pixel", "feature")]
         rows.append([
-            f"`{name}`", _weight(flags, "alpha", "0.2"), _weight(flags, "beta", "0.5"),
+            f"`{name}`", _weight(command, "alpha", "0.2"), _weight(command, "beta", "0.5"),
             str(s["steps"]), percent(s["agreement_sampled_unique"]),
             percent(s["agreement_unique"]), *map(percent, shares),
             f"{found['lenet_fid']:.0f}", f"{s['kl']:.1f}", "; ".join(_warned(result)),

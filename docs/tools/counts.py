@@ -8,8 +8,6 @@ import re
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import maths
 
 DOCS = Path(__file__).resolve().parent.parent

@@ -16,6 +16,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from maths import line_of
+
 DOCS = Path(__file__).resolve().parent.parent
 QUOTE = re.compile(
     r"(<!-- quote: ([\w.]+)(, no docstring)? -->\n```py\n)(.*?)(^```)", re.DOTALL | re.MULTILINE
@@ -72,7 +74,7 @@ def drifts(page: Path) -> list[str]:
     """file:line and symbol of each quote that is not what the library says."""
     text = page.read_text(encoding="utf-8")
     return [
-        f"{page.name}:{text.count(chr(10), 0, m.start()) + 1}: {m[2]} has changed: "
+        f"{page.name}:{line_of(text, m.start())}: {m[2]} has changed: "
         "run python docs/tools/quotes.py --fix"
         for m in QUOTE.finditer(text)
         if m[4] != source(m[2], not m[3])

@@ -1,19 +1,15 @@
 """Checkers of chapter 1."""
 
 import numpy as np
-from checking import Wrong, compare
+from checking import compare, several
 
-
-def _several(name, found, count) -> tuple:
-    if not isinstance(found, tuple | list) or len(found) != count:
-        raise Wrong(f"{name}: return {count} arrays, in the order that the docstring names")
-    return found
+ORDER = "in the order that the docstring names"
 
 
 def check_linear_backward(answer) -> None:
     rng = np.random.default_rng(1)
     X, W, dY = (rng.standard_normal(shape) for shape in ((5, 3), (3, 2), (5, 2)))
-    found = _several("linear_backward", answer(dY, X, W), 3)
+    found = several(answer(dY, X, W), 3, ORDER)
     for name, yours, right, mistakes in zip(
         ("dX", "dW", "db"),
         found,
@@ -37,7 +33,7 @@ def check_linear_backward(answer) -> None:
 def check_broadcast_backward(answer) -> None:
     rng = np.random.default_rng(2)
     X, s, dY = (rng.standard_normal(shape) for shape in ((4, 3), (3,), (4, 3)))
-    dX, ds = _several("broadcast_backward", answer(dY, X, s), 2)
+    dX, ds = several(answer(dY, X, s), 2, ORDER)
     compare("dX", dX, dY * s, {"dY passes through s on its way back": dY})
     mistakes = {
         "s was copied to every row: sum over the rows": dY * X,

@@ -1,7 +1,7 @@
 """Checkers of chapter 5."""
 
 import numpy as np
-from checking import Wrong, compare
+from checking import Wrong, compare, several
 
 
 def check_transposed_conv(answer) -> None:
@@ -42,10 +42,7 @@ def check_transposed_conv_backward(answer) -> None:
         return dX, dW
 
     (right_dX, right_dW), (near_dX, near_dW) = gradients(W), gradients(W, 1)
-    found = answer(dY, X, W, 2)
-    if not isinstance(found, tuple | list) or len(found) != 3:
-        raise Wrong("transposed_conv_backward: return three arrays, dX, dW and db")
-    dX, dW, db = found
+    dX, dW, db = several(answer(dY, X, W, 2), 3, "dX, dW and db")
     mistakes = {
         "the kernel is turned by 180 degrees; the way back is a plain convolution": (
             gradients(W[::-1, ::-1])[0]

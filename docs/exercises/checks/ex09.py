@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from checking import Wrong, compare
+from checking import compare, several
 
 from tinya2i import audio
 
@@ -111,12 +111,6 @@ def check_decibels(answer) -> None:
     compare("dB", answer(P, amin, top), np.maximum(D, -top), mistakes)
 
 
-def _pair(found, words: str):
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise Wrong(f"return two things, {words}")
-    return found
-
-
 def check_standardise_bands(answer) -> None:
     rng = np.random.default_rng(5)
     train = rng.standard_normal((6, 4, 5)) * [[1.0], [2.0], [3.0], [0.5]] + [[1.0], [0], [4], [2]]
@@ -142,7 +136,7 @@ def check_standardise_bands(answer) -> None:
         "one mean for each band and frame; sum over the frames, too": by(train, 0),
         "divide by the standard deviation, not by the variance": by(train, (0, 2), power=2),
     }
-    found = _pair(answer(train, test), "train and test")
+    found = several(answer(train, test), 2, "train and test")
     # The test side first: there the mistakes differ that look alike on the other one.
     for i, side in ((1, "test"), (0, "train")):
         compare(side, found[i], right[i], {name: sides[i] for name, sides in wrong.items()})

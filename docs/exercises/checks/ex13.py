@@ -1,22 +1,16 @@
 """Checkers of chapter 13."""
 
 import numpy as np
-from checking import Wrong, compare
+from checking import compare, several
 
 from tinya2i import layers, losses, ops
 from tinya2i.layer import Sequential
 
 
-def _pair(found, words: str):
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise Wrong(f"return two things, {words}")
-    return found
-
-
 def check_best_critic(answer) -> None:
     rng = np.random.default_rng(1)
     p, q = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(5))
-    D, L = _pair(answer(p, q), "D* and L_D*")
+    D, L = several(answer(p, q), 2, "D* and L_D*")
     mistakes = {
         "real and fake are swapped: D is the opinion that a picture is real": q / (p + q),
         "these are odds, p to q; a probability is p out of p + q": p / q,
@@ -82,7 +76,7 @@ def _taken(network: Sequential, *steps) -> np.ndarray:
 def check_two_players(answer) -> None:
     G, D, T, noise = _players()
     before = [param.data.copy() for network in (G, D) for param in network.params()]
-    L_D, L_G = _pair(answer(G, D, T, noise), "L_D and L_G")
+    L_D, L_G = several(answer(G, D, T, noise), 2, "L_D and L_G")
     yours_D, yours_G = _gradient(D), _gradient(G)
     after = [param.data for network in (G, D) for param in network.params()]
     moved = max(np.abs(a - b).max() for a, b in zip(after, before, strict=True))

@@ -1,7 +1,7 @@
 """Checkers of chapter 14."""
 
 import numpy as np
-from checking import Wrong, compare
+from checking import compare, several
 
 from tinya2i import layers, ops
 from tinya2i.gradcheck import players
@@ -9,16 +9,10 @@ from tinya2i.layer import Layer, Sequential
 from tinya2i.models import vaegan
 
 
-def _pair(found, words: str):
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise Wrong(f"return two things, {words}")
-    return found
-
-
 def check_marginal(answer) -> None:
     rng = np.random.default_rng(1)
     P, K = rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(5), 3)
-    q, deaf = _pair(answer(P, K), "q and deaf")
+    q, deaf = several(answer(P, K), 2, "q and deaf")
     right = P @ K
     mistakes = {
         "sounds are not equally likely: weigh each by P(a)": K.mean(axis=0),
@@ -57,7 +51,7 @@ def check_shuffled(answer) -> None:
         ),
     }
     words = "the adversarial loss and the reconstruction"
-    yours = np.array(_pair(answer(model, X, T, noise, order), words))
+    yours = np.array(several(answer(model, X, T, noise, order), 2, words))
     left = max(float(np.abs(param.grad).max()) for param in model.params())
     compare(words, yours, right, mistakes)
     compare("gradients left behind", left, 0.0, {"call model.zero_grad() at the end": left})
