@@ -121,8 +121,16 @@ def _split(text: str) -> str:
 
 def generator_flags(flags: argparse.ArgumentParser) -> None:
     """Add the flags of everything that draws what it hears."""
-    add = flags.add_argument_group("model").add_argument
-    add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
+    group = flags.add_argument_group("model")
+    group.add_argument(
+        "--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)"
+    )
+    input_flags(group)
+
+
+def input_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of everything that hears clips beside pictures."""
+    add = group.add_argument
     add(
         "--framing",
         choices=("stretched", "fixed"),

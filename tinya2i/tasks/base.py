@@ -4,9 +4,11 @@ from types import ModuleType
 
 import numpy as np
 
+from tinya2i import plot
 from tinya2i.backend import Array, array_module, to_device
 from tinya2i.layer import Layer
 from tinya2i.optim import Adam, Optimiser
+from tinya2i.runs import Run
 from tinya2i.streams import stream
 from tinya2i.training import Task
 
@@ -100,3 +102,11 @@ def batches(n: int) -> list[slice]:
 def pixels(images: Array) -> Array:
     """uint8 0..255 -> float32 0..1."""
     return array_module(images).divide(images, 255, dtype=np.float32)
+
+
+def draw_curves(run: Run) -> None:
+    """curves.png of the epochs that the run has had."""
+    path = run.folder / "curves.png"
+    if run.rows():
+        with run.writing(path):
+            plot.curves(run.rows(), path)
