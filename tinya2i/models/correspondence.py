@@ -15,12 +15,11 @@ from tinya2i.layer import Layer, Sequential
 from tinya2i.layers import Linear, ReLU
 from tinya2i.layers.compare import BackpropTwo
 from tinya2i.models import towers
-from tinya2i.models.towers import WIDTH
 from tinya2i.optim import Optimiser
 
 
 class Correspondence(Layer):
-    """Z = head([relu(eye(T)), relu(ear(X))])        logits Z (n, 2): apart, together
+    """Z = head([eye(T), ear(X)])        logits Z (n, 2): apart, together
 
     T (n, 28, 28, 1) in 0..1, X (n, 48, 48, 1) standardised log-mel. ear "tower" is the audio tower
     (128 features), "vae" the encoder of the VAE up to its 512 features; ValueError for another.
@@ -33,12 +32,11 @@ class Correspondence(Layer):
         ear: str = "tower",
     ):
         rng = np.random.default_rng(0) if rng is None else rng
-        heard = {"tower": WIDTH, "vae": 512}.get(ear, 0)
-        self.eye = Sequential(*towers.image_tower(WIDTH, rng, weights).layers, ReLU())
-        self.ear = towers.ear(ear, heard, rng, weights)
-        self.ear.layers[-1:] = [] if ear == "vae" else [self.ear[-1], ReLU()]
+        self.eye = towers.image_tower(rng, weights)
+        self.ear = towers.ear(ear, rng, weights)
+        features = towers.WIDTH + towers.EARS[ear]
         self.head = Sequential(
-            Linear(WIDTH + heard, 128, rng, weights), ReLU(), Linear(128, 2, rng, weights)
+            Linear(features, 128, rng, weights), ReLU(), Linear(128, 2, rng, weights)
         )
 
     def forward(self, T: Array, X: Array, train: bool = True) -> tuple[Array, BackpropTwo]:

@@ -42,12 +42,8 @@ class Retrieval(Layer):
         ear: str = "tower",
     ):
         rng = np.random.default_rng(0) if rng is None else rng
-        eye, heard = (
-            towers.image_tower(EMBEDDING, rng, weights),
-            towers.ear(ear, EMBEDDING, rng, weights),
-        )
-        self.eye = Sequential(*eye.layers, L2Normalize())
-        self.ear = Sequential(*heard.layers, L2Normalize())
+        self.eye = _embedding(towers.image_tower(rng, weights), towers.WIDTH, rng, weights)
+        self.ear = _embedding(towers.ear(ear, rng, weights), towers.EARS[ear], rng, weights)
         self.distance, self.similarity = PairwiseDistance(), Similarity()
         self.verdict = Linear(1, 2)
         self.verdict.W.data[...], self.verdict.b.data[...] = (1, -1), (-1, 1)
@@ -89,6 +85,12 @@ class Retrieval(Layer):
             return (dT, dX) if input_grad else None
 
         return (U, V), backprop
+
+
+def _embedding(
+    tower: Sequential, width: int, rng: np.random.Generator, weights: init.Init
+) -> Sequential:
+    return Sequential(*tower.layers, Linear(width, EMBEDDING, rng, weights), L2Normalize())
 
 
 def contrastive_step(
