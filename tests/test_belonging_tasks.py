@@ -10,7 +10,7 @@ from test_tasks import mix, pairs, save  # noqa: F401
 from tinya2i import metrics
 from tinya2i.data import Mix
 from tinya2i.data.negatives import ceiling
-from tinya2i.errors import CheckpointError
+from tinya2i.errors import CheckpointError, RunError
 from tinya2i.files import plain
 from tinya2i.layer import Layer, Param
 from tinya2i.models import Correspondence, Retrieval
@@ -138,6 +138,19 @@ def test_a_labelled_pair_of_towers_starts_as_the_correspondence_does(mix):  # no
     assert [adam.lr for adam in task.optimisers.values()] == pytest.approx([0.2, 0.2])
 
 
+@pytest.mark.parametrize(("images", "steps"), [(33, 2), (32, 2), (34, 3)])
+def test_a_last_batch_of_one_is_left_out(mix, images, steps):  # noqa: F811
+    small = Mix(pairs(images), mix.test, mix.mean, mix.std, mix.features, mix.info)
+    assert tower_task(small).begin_epoch(0) == steps
+
+
+def test_batches_of_one_are_refused(mix):  # noqa: F811
+    one = Mix(pairs(1, 10), mix.test, mix.mean, mix.std, mix.features, mix.info)
+    for given, options in ((mix, {"batch_size": 1}), (one, {})):
+        with pytest.raises(RunError, match="a batch of 1 is too small"):
+            tower_task(given, **options)
+
+
 def test_who_still_guesses_is_told(mix):  # noqa: F811
     task = tower_task(mix)
     (warning,) = task.health({"test_correct": 0.51})
@@ -236,18 +249,16 @@ def test_who_knows_the_digits_is_right_as_often_as_the_oracle():
     again = belonging.balanced(test, seed=0)
     for one, other in zip(again, belonging.balanced(test, seed=0), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert any((belonging.balanced(test, seed=1)[1] != again[1]).tolist())
+    assert (belonging.balanced(test, seed=1)[1] != again[1]).any()
 
 
 def test_what_is_assessed_and_said():
     sides = marked(200, 40), marked(100, 20, 1)
-    one = np.ones((), np.float32)
-    mix = Mix(*sides, 0 * one, one, None, {})  # noqa: F811
+    mix = Mix(*sides, None, None, None, {})  # noqa: F811
     result = belonging.assess(Knows(), Labelled(stream(0, "init")), mix, seed=0)
     for name in ("probe_eye", "probe_ear", "recall_1", "accuracy_class_aware"):
         assert result[name]["rate"] == 1
-    assert result["ndcg_30"] < 1  # ten pictures of each digit
-    assert result["ndcg_30"] == pytest.approx(1, abs=1e-9) or result["ndcg_30"] > 0.9
+    assert result["ndcg_30"] == pytest.approx(1)
     assert result["accuracy"]["rate"] == result["ceiling_measured"]
     assert result["ceiling"] == ceiling(sides[1].digits)
     assert {"probe_eye_untrained", "probe_ear_untrained"} <= result.keys()
@@ -290,12 +301,12 @@ def test_a_perfect_search_and_a_blind_one(rng):
 
 
 def test_recall_of_each_digit_is_of_its_own_queries():
-    P, S = np.eye(10)[[0, 0, 1, 1]], np.eye(10)[[0, 1, 1, 5]]
+    P, S = np.eye(2)[[0, 0, 1, 1]], np.array([[1.0, 0], [0, 1], [0, 1], [0.9, 0]])
     digits = said = np.array([0, 0, 1, 1])
     row = search.directions(P, S, digits, said)["audio_to_image"]
-    assert row["recall_1"]["correct"] == 2  # the second sound of 0 is heard as 1; the last as none
     rates = {digit: found["rate"] for digit, found in row["recall_1"]["per_digit"].items()}
-    assert rates == {"0": 0.5, "1": 0.5} or rates == {"0": 1.0, "1": 0.5}
+    assert rates == {"0": 0.5, "1": 0.5}  # the second sound of 0 is near 1, the second of 1 near 0
+    assert row["recall_5"]["rate"] == 1
 
 
 def test_towers_of_different_width_have_no_way_across(rng):

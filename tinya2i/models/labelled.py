@@ -8,7 +8,7 @@ from tinya2i.layer import Layer, Sequential
 from tinya2i.layers import Linear
 from tinya2i.models import lenet5
 from tinya2i.models.correspondence import Correspondence
-from tinya2i.models.towers import WIDTH
+from tinya2i.models.towers import EARS, WIDTH
 from tinya2i.optim import Optimiser
 
 
@@ -27,10 +27,9 @@ class Labelled(Layer):
     ):
         rng = np.random.default_rng(0) if rng is None else rng
         both = Correspondence(rng, weights, ear)
-        heard = len(both.head[0].W.data) - WIDTH
         self.eye, self.ear = both.eye, both.ear
         self.reader = Sequential(self.eye, Linear(WIDTH, 10, rng, weights))
-        self.listener = Sequential(self.ear, Linear(heard, 10, rng, weights))
+        self.listener = Sequential(self.ear, Linear(EARS[ear], 10, rng, weights))
 
 
 def train_step(

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinya2i import plot
 from tinya2i.backend import Array, array_module, to_device
+from tinya2i.errors import RunError
 from tinya2i.layer import Layer
 from tinya2i.optim import Adam, Optimiser
 from tinya2i.runs import Run
@@ -21,6 +22,8 @@ class ModelTask(Task):
     decay: the number of epochs over which the learning rate falls linearly to 0; None keeps it.
     """
 
+    least = 1  # examples that a batch must have: 2 where one alone would have no variance
+
     def __init__(
         self,
         model: Layer,
@@ -35,6 +38,11 @@ class ModelTask(Task):
         self.lr, self.decay = lr, decay
         self.model, self.n, self.seed, self.xp = model.to(xp), n, seed, xp
         self.batch_size = min(batch_size, n)
+        if self.batch_size < self.least:
+            raise RunError(
+                f"a batch of {self.batch_size} is too small for this model, which compares the "
+                f"examples of a batch: at least {self.least}, in --batch-size and --limit-train"
+            )
         self.optimisers = self.make_optimisers()
 
     def make_optimisers(self) -> dict[str, Optimiser]:
@@ -48,8 +56,8 @@ class ModelTask(Task):
 
     @property
     def steps(self) -> int:
-        """Steps in an epoch; the last one takes the examples that are left."""
-        return -(-self.n // self.batch_size)
+        """Steps in an epoch; the last one takes the examples that are left, if there are enough."""
+        return -(-self.n // self.batch_size) - (0 < self.n % self.batch_size < self.least)
 
     def begin_epoch(self, epoch: int) -> int:
         self.epoch = epoch

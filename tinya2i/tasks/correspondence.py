@@ -39,6 +39,7 @@ class TowersTask(GeneratorTask):
     """
 
     objective, decides = "", True
+    least = 2  # for BatchNorm
 
     def __init__(self, model: Layer, mix: Mix, **options):
         super().__init__(model, mix, None, **options)
