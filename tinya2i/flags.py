@@ -137,3 +137,20 @@ def generator_flags(flags: argparse.ArgumentParser) -> None:
     )
     add("--init", choices=("he", "torch", "dcgan"), default="he", help="starting weights")
     add("--repair", action="store_true", help="pair clips and pictures anew each epoch")
+    augment_flags(flags)
+
+
+def augment_flags(flags: argparse.ArgumentParser) -> None:
+    """Add the flags of everything that can train on other versions of the clips."""
+    add = flags.add_argument_group("augmentation").add_argument
+    add(
+        "--augment",
+        type=integer(0),
+        metavar="K",
+        help="train on K fresh versions of each clip, anew each epoch; 0, the default: on itself",
+    )
+    add(
+        "--augment-kinds",
+        metavar="A,B",
+        help="of speed, shift, noise, vtlp, warp, tilt, mask; default: all",
+    )

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tinya2i import backend, cli, data, init, plot
-from tinya2i.audio import LogMel
+from tinya2i.audio import Augment, LogMel
 from tinya2i.errors import RunError
 from tinya2i.files import plain, replacing
 from tinya2i.kernels import cublas
 from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
 from tinya2i.streams import stream
+from tinya2i.tasks.augmented import FreshClips
 from tinya2i.tasks.evaluation import evaluate, headline
 from tinya2i.tasks.gan import VAEGANTask
 from tinya2i.tasks.generator import (
@@ -100,7 +101,15 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
     }[args.model]
     options: dict[str, Any] = {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
     options |= {name: getattr(args, name) for name in ("lr", "batch_size", "seed", *names)}
-    return kind(make(), mix, judge, **options)
+    return kind(make(), mix, judge, fresh=fresh_clips(args, mix), **options)
+
+
+def fresh_clips(args: argparse.Namespace, mix: data.Mix) -> FreshClips | None:
+    """What --augment asks for: new versions of the training clips each epoch, or None."""
+    if not args.augment:
+        return None
+    settings = Augment(tuple(args.augment_kinds.split(","))) if args.augment_kinds else Augment()
+    return FreshClips(mix, args.augment, seed=args.seed, settings=settings)
 
 
 def say(args: argparse.Namespace, text: str) -> None:
