@@ -147,10 +147,10 @@ def augment_flags(flags: argparse.ArgumentParser) -> None:
         "--augment",
         type=integer(0),
         metavar="K",
-        help="train on K fresh versions of each clip, anew each epoch; 0, the default: on itself",
+        help="train on K fresh versions of each clip, others each epoch; 0, the default: on itself",
     )
     add(
         "--augment-kinds",
         metavar="A,B",
-        help="of speed, shift, noise, vtlp, warp, tilt, mask; default: all",
+        help="of speed, shift, noise, vtlp, warp, tilt, mask; speed=1.3 for more (default: all)",
     )

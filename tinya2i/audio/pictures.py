@@ -65,16 +65,11 @@ def mask(X: np.ndarray, first: np.ndarray, size: np.ndarray, axis: int) -> np.nd
 
 
 def _at(X: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:
-    """X at places (n, size) between its entries along `axis`, on straight lines; held at its ends.
+    """X'_i = sum_j max(0, 1 - |p_i - j|) X_j,   places p (n, size) between the entries along `axis`
 
-    X[i] + w (X[i + 1] - X[i]): a whole place gives its entry exactly.
+    Straight lines from one entry to the next; held at both ends.
     """
-    last = X.shape[axis] - 1
-    places = np.clip(places, 0, last)
-    i = np.minimum(places.astype(np.int64), max(0, last - 1))
-    weight = np.expand_dims((places - i).astype(X.dtype), 3 - axis)
-    low, high = (
-        np.take_along_axis(X, np.expand_dims(np.minimum(j, last), 3 - axis), axis)
-        for j in (i, i + 1)
-    )
-    return low + weight * (high - low)
+    size = X.shape[axis]
+    places = np.clip(places, 0, size - 1)[..., None]
+    W = np.maximum(0, 1 - np.abs(places - np.arange(size))).astype(X.dtype)
+    return W @ X if axis == 1 else X @ W.transpose(0, 2, 1)

@@ -24,7 +24,10 @@ def speed(wave: np.ndarray, factor: float) -> np.ndarray:
     if factor == 1:
         return wave
     n, m = _lengths(len(wave), factor)
-    spectrum = np.fft.rfft(wave, n)[: m // 2 + 1]
+    least = min(n, m)
+    spectrum = np.fft.rfft(wave, n)[: least // 2 + 1]
+    if n != m and least % 2 == 0:  # half the rate of either: its two signs meet, or part
+        spectrum[-1] *= 2 if m < n else 0.5
     y = np.fft.irfft(spectrum, m) * wave.dtype.type(m / n)
     return y[: max(1, round(len(wave) / factor))]
 
@@ -35,7 +38,7 @@ def shift(wave: np.ndarray, start: int, stop: int) -> np.ndarray:
     start below 0 puts silence before the word, above 0 cuts into it; stop likewise at its end.
     A cut that would leave only silence is not made.
     """
-    y = np.zeros(stop - start, wave.dtype)
+    y = np.zeros(max(0, stop - start), wave.dtype)
     inside = wave[max(0, start) : max(0, stop)]
     first = max(0, -start)
     y[first : first + len(inside)] = inside

@@ -38,6 +38,7 @@ def train_generator(args: argparse.Namespace) -> None:
     xp = backend.get(args.backend)
     cublas.set_tf32(args.tf32, xp)
     args.epochs = EPOCHS[args.data] if args.epochs is None else args.epochs
+    name_augmentation(args)
     folder = cli.folder(args, f"{args.model}-{args.data}")
     mix = load_mix(args)
     run = Run(
@@ -49,6 +50,8 @@ def train_generator(args: argparse.Namespace) -> None:
     )
     task = make_task(args, mix, judge, xp)
     say(args, f"objective: {task.objective}; {SUMMED}")
+    if args.augment:
+        say(args, f"{args.augment} fresh versions of each clip an epoch: {args.augment_kinds}")
     summary = train(task, run, **cli.loop_options(args))
     with own_cores():
         result = evaluate(task.model, judge, mix.test, seed=args.seed)
@@ -104,12 +107,21 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
     return kind(make(), mix, judge, fresh=fresh_clips(args, mix), **options)
 
 
+def name_augmentation(args: argparse.Namespace) -> None:
+    """Put every kind and its number into args.augment_kinds, for the run's config.json.
+
+    Raises AudioError for a kind that there is not.
+    """
+    if args.augment:
+        settings = Augment.of(args.augment_kinds) if args.augment_kinds else Augment()
+        args.augment_kinds = str(settings)
+
+
 def fresh_clips(args: argparse.Namespace, mix: data.Mix) -> FreshClips | None:
-    """What --augment asks for: new versions of the training clips each epoch, or None."""
+    """What --augment asks for, its kinds named: new versions of the training clips, or None."""
     if not args.augment:
         return None
-    settings = Augment(tuple(args.augment_kinds.split(","))) if args.augment_kinds else Augment()
-    return FreshClips(mix, args.augment, seed=args.seed, settings=settings)
+    return FreshClips(mix, args.augment, seed=args.seed, settings=Augment.of(args.augment_kinds))
 
 
 def say(args: argparse.Namespace, text: str) -> None:
