@@ -22,7 +22,7 @@ from tinya2i import cli
 def main() -> None:
     flags = cli.parser("Teach an eye and an ear what belongs together, without labels.")
     group = flags.add_argument_group("model")
-    cli.input_flags(group)
+    cli.clip_flags(flags, group)
     group.add_argument(
         "--ear", choices=("tower", "vae"), default="tower", help="small, or the VAE's encoder"
     )

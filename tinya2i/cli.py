@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 from tinya2i.flags import (
     DRY_STEPS,
+    clip_flags,
     data_flags,
     generator_flags,
-    input_flags,
     integer,
     number,
     positive,
@@ -22,11 +22,11 @@ from tinya2i.flags import (
 )
 
 __all__ = [
+    "clip_flags",
     "decay",
     "exit_code",
     "folder",
     "generator_flags",
-    "input_flags",
     "integer",
     "loop_options",
     "main",

@@ -125,11 +125,11 @@ def generator_flags(flags: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)"
     )
-    input_flags(group)
+    clip_flags(flags, group)
 
 
-def input_flags(group: argparse._ArgumentGroup) -> None:
-    """Add the flags of everything that hears clips beside pictures."""
+def clip_flags(flags: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> None:
+    """Add the flags of everything that learns from clips beside pictures; the model's to `group`."""
     add = group.add_argument
     add(
         "--framing",
@@ -145,3 +145,15 @@ def input_flags(group: argparse._ArgumentGroup) -> None:
     )
     add("--init", choices=("he", "torch", "dcgan"), default="he", help="starting weights")
     add("--repair", action="store_true", help="pair clips and pictures anew each epoch")
+    add = flags.add_argument_group("augmentation").add_argument
+    add(
+        "--augment",
+        type=integer(0),
+        metavar="K",
+        help="train on K fresh versions of each clip, others each epoch; 0, the default: on itself",
+    )
+    add(
+        "--augment-kinds",
+        metavar="A,B",
+        help="of speed, shift, noise, vtlp, warp, tilt, mask; speed=1.3 for more (default: all)",
+    )

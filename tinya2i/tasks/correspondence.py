@@ -163,6 +163,7 @@ def make_task(args: argparse.Namespace, mix: Mix, xp: ModuleType) -> TowersTask:
     kind, _ = OBJECTIVES[args.objective]
     options: dict[str, Any] = {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
     options |= {name: getattr(args, name) for name in ("lr", "batch_size", "seed")}
+    options |= {"fresh": program.fresh_clips(args, mix)}
     options |= {"negatives": args.negatives} if kind is CorrespondenceTask else {}
     return kind(make_model(args), mix, **options)
 

@@ -13,6 +13,7 @@ from tinya2i.layer import Layer
 from tinya2i.models import LeNet5, autoencoder, cvae, vae
 from tinya2i.models.networks import LATENT
 from tinya2i.streams import stream
+from tinya2i.tasks.augmented import FreshClips
 from tinya2i.tasks.base import ModelTask, pixels
 from tinya2i.tasks.evaluation import brief, evaluate
 
@@ -24,8 +25,8 @@ SAMPLES = 8  # pictures of each clip in a grid of samples
 class GeneratorTask(ModelTask):
     """Pictures from the clips of their digit. judge: reads them after each epoch.
 
-    repair: draw the pairing anew each epoch, instead of once for the run. objective: what is
-    minimised, as text, with its weights.
+    repair: draw the pairing anew each epoch, instead of once for the run. fresh: hear other
+    versions of the clips each epoch. objective: what is minimised, as text, with its weights.
     """
 
     reconstructed = "reconstruction"
@@ -35,18 +36,29 @@ class GeneratorTask(ModelTask):
         return self.reconstructed
 
     def __init__(
-        self, model: Layer, mix: Mix, judge: LeNet5 | None, repair: bool = False, **options
+        self,
+        model: Layer,
+        mix: Mix,
+        judge: LeNet5 | None,
+        repair: bool = False,
+        fresh: FreshClips | None = None,
+        **options,
     ):
         super().__init__(model, len(mix.train.images), **options)
-        self.mix, self.judge, self.repair = mix, judge, repair
+        self.mix, self.judge, self.repair, self.fresh = mix, judge, repair, fresh
         self.images = self.resident(mix.train.images)
         self.clips = self.resident(mix.train.clips)
         self.clip_of = self.resident(mix.train.clip_of)
 
     def begin_epoch(self, epoch: int) -> int:
+        train, clip_of = self.mix.train, self.mix.train.clip_of
         if self.repair:
-            train, rng = self.mix.train, stream(self.seed, "pairing", epoch)
-            self.clip_of = self.resident(pair(train.digits, train.clip_digits, rng))
+            rng = stream(self.seed, "pairing", epoch)
+            clip_of = pair(train.digits, train.clip_digits, rng)
+        if self.fresh:
+            self.clips = self.resident(self.fresh.clips(epoch))
+            clip_of = self.fresh.version(clip_of, epoch)
+        self.clip_of = self.resident(clip_of)
         return super().begin_epoch(epoch)
 
     def batch(self, index: int) -> tuple[Array, Array]:

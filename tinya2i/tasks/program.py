@@ -9,13 +9,14 @@ from types import ModuleType
 from typing import Any
 
 from tinya2i import backend, cli, data, init
-from tinya2i.audio import LogMel
+from tinya2i.audio import Augment, LogMel
 from tinya2i.errors import RunError
 from tinya2i.files import plain, replacing
 from tinya2i.kernels import cublas
 from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
 from tinya2i.streams import stream
+from tinya2i.tasks.augmented import FreshClips
 from tinya2i.tasks.base import draw_curves
 from tinya2i.tasks.evaluation import evaluate, headline
 from tinya2i.tasks.gan import VAEGANTask
@@ -42,6 +43,8 @@ def train_generator(args: argparse.Namespace) -> None:
     )
     task = make_task(args, mix, judge, xp)
     say(args, f"objective: {task.objective}; {SUMMED}")
+    if args.augment:
+        say(args, f"{args.augment} fresh versions of each clip an epoch: {args.augment_kinds}")
     summary = train(task, run, **cli.loop_options(args))
     with own_cores():
         result = evaluate(task.model, judge, mix.test, seed=args.seed)
@@ -63,6 +66,7 @@ def begin(
     xp = backend.get(args.backend)
     cublas.set_tf32(args.tf32, xp)
     args.epochs = epochs[args.data] if args.epochs is None else args.epochs
+    name_augmentation(args)
     folder = cli.folder(args, f"{name}-{args.data}")
     mix = load_mix(args)
     run = Run(
@@ -111,7 +115,24 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
     }[args.model]
     options: dict[str, Any] = {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
     options |= {name: getattr(args, name) for name in ("lr", "batch_size", "seed", *names)}
-    return kind(make(), mix, judge, **options)
+    return kind(make(), mix, judge, fresh=fresh_clips(args, mix), **options)
+
+
+def name_augmentation(args: argparse.Namespace) -> None:
+    """Put every kind and its number into args.augment_kinds, for the run's config.json.
+
+    Raises AudioError for a kind that there is not.
+    """
+    if args.augment:
+        settings = Augment.of(args.augment_kinds) if args.augment_kinds else Augment()
+        args.augment_kinds = str(settings)
+
+
+def fresh_clips(args: argparse.Namespace, mix: data.Mix) -> FreshClips | None:
+    """What --augment asks for, its kinds named: new versions of the training clips, or None."""
+    if not args.augment:
+        return None
+    return FreshClips(mix, args.augment, seed=args.seed, settings=Augment.of(args.augment_kinds))
 
 
 def say(args: argparse.Namespace, text: str) -> None:
