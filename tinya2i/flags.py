@@ -129,7 +129,7 @@ def generator_flags(flags: argparse.ArgumentParser) -> None:
 
 
 def clip_flags(flags: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> None:
-    """Add the flags of everything that learns from clips beside pictures; the model's to `group`."""
+    """Add the flags of everything that learns from clips and pictures, most of them to `group`."""
     add = group.add_argument
     add(
         "--framing",
@@ -145,6 +145,11 @@ def clip_flags(flags: argparse.ArgumentParser, group: argparse._ArgumentGroup) -
     )
     add("--init", choices=("he", "torch", "dcgan"), default="he", help="starting weights")
     add("--repair", action="store_true", help="pair clips and pictures anew each epoch")
+    augment_flags(flags)
+
+
+def augment_flags(flags: argparse.ArgumentParser) -> None:
+    """Add the flags of everything that can train on other versions of the clips."""
     add = flags.add_argument_group("augmentation").add_argument
     add(
         "--augment",

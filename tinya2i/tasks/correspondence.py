@@ -24,7 +24,7 @@ from tinya2i.tasks import program
 from tinya2i.tasks.base import draw_curves, pixels
 from tinya2i.tasks.belonging import assess, draw_matches, glance
 from tinya2i.tasks.evaluation import headline
-from tinya2i.tasks.generator import GeneratorTask
+from tinya2i.tasks.pairs import PairsTask
 from tinya2i.threads import own_cores
 from tinya2i.training import train
 
@@ -32,7 +32,7 @@ EPOCHS = {"mix": 3, "toy": 5}
 GUESSING = 0.55  # of balanced pairs are judged right by who has learned next to nothing
 
 
-class TowersTask(GeneratorTask):
+class TowersTask(PairsTask):
     """An eye and an ear on pictures and clips; `belonging` says what they have learned.
 
     decides: whether a verdict on single pairs is trained.
@@ -40,9 +40,6 @@ class TowersTask(GeneratorTask):
 
     objective, decides = "", True
     least = 2  # for BatchNorm
-
-    def __init__(self, model: Layer, mix: Mix, **options):
-        super().__init__(model, mix, None, **options)
 
     def evaluate(self) -> dict[str, float]:
         return glance(self.model, self.mix.test, seed=self.seed, decides=self.decides)

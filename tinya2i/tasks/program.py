@@ -43,8 +43,6 @@ def train_generator(args: argparse.Namespace) -> None:
     )
     task = make_task(args, mix, judge, xp)
     say(args, f"objective: {task.objective}; {SUMMED}")
-    if args.augment:
-        say(args, f"{args.augment} fresh versions of each clip an epoch: {args.augment_kinds}")
     summary = train(task, run, **cli.loop_options(args))
     with own_cores():
         result = evaluate(task.model, judge, mix.test, seed=args.seed)
@@ -73,6 +71,8 @@ def begin(
         folder, vars(args), resume=args.resume, overwrite=args.overwrite, data=mix.info, xp=xp
     )
     say(args, f"{name} on {backend.device_name(xp)} ({xp.__name__}); run in {folder}")
+    if args.augment:
+        say(args, f"{args.augment} fresh versions of each clip an epoch: {args.augment_kinds}")
     return xp, mix, run
 
 
