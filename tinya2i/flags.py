@@ -125,6 +125,11 @@ def generator_flags(flags: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)"
     )
+    group.add_argument(
+        "--ear-from",
+        metavar="DIR",
+        help="run of train_correspondence --ear vae, with whose ear the encoder starts",
+    )
     clip_flags(flags, group)
 
 

@@ -18,6 +18,7 @@ from tinya2i.runs import Run
 from tinya2i.streams import stream
 from tinya2i.tasks.augmented import FreshClips
 from tinya2i.tasks.base import draw_curves
+from tinya2i.tasks.ear import start_from
 from tinya2i.tasks.evaluation import evaluate, headline
 from tinya2i.tasks.gan import VAEGANTask
 from tinya2i.tasks.generator import (
@@ -97,7 +98,7 @@ def images(args: argparse.Namespace) -> data.Images:
 
 
 def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTask:
-    """The model with fresh weights, and how it is trained."""
+    """The model with fresh weights, or with the ear of --ear-from; and how it is trained."""
     given: Any = (stream(args.seed, "init"), init.BY_NAME[args.init])
     kind, make, names = {
         "autoencoder": (AutoencoderTask, lambda: Autoencoder(*given), ()),
@@ -115,7 +116,10 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
     }[args.model]
     options: dict[str, Any] = {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
     options |= {name: getattr(args, name) for name in ("lr", "batch_size", "seed", *names)}
-    return kind(make(), mix, judge, fresh=fresh_clips(args, mix), **options)
+    model = make()
+    if args.ear_from:
+        start_from(model, args.ear_from, mix, data_dir=args.data_dir, offline=args.offline)
+    return kind(model, mix, judge, fresh=fresh_clips(args, mix), **options)
 
 
 def name_augmentation(args: argparse.Namespace) -> None:

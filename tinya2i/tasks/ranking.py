@@ -96,8 +96,8 @@ def same_clips(mix: Mix, theirs: Mix) -> None:
     made = [side.info["seed"] if side.info["name"] == "toy" else None for side in (mix, theirs)]
     if clips[0] != clips[1] or made[0] != made[1] or mix.test.names != theirs.test.names:
         raise DataError(
-            "the retrieval run has other test clips, and has learned from these: train one with "
-            "the --data, --speakers, --split and --seed of the generator's run"
+            "the run of train_correspondence has other test clips, and has learned from these: "
+            "train one with the --data, --speakers, --split and --seed of the generator's run"
         )
 
 
