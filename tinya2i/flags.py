@@ -121,8 +121,16 @@ def _split(text: str) -> str:
 
 def generator_flags(flags: argparse.ArgumentParser) -> None:
     """Add the flags of everything that draws what it hears."""
-    add = flags.add_argument_group("model").add_argument
-    add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
+    group = flags.add_argument_group("model")
+    group.add_argument(
+        "--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)"
+    )
+    clip_flags(flags, group)
+
+
+def clip_flags(flags: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> None:
+    """Add the flags of everything that learns from clips and pictures, most of them to `group`."""
+    add = group.add_argument
     add(
         "--framing",
         choices=("stretched", "fixed"),

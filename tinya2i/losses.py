@@ -54,6 +54,20 @@ def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
     return (mu * mu + (E - logvar)).sum() / (2 * n), mu * (1 / n), E * (1 / (2 * n))
 
 
+def info_nce(S: Array) -> tuple[Array, Array]:
+    """L = 1/2 (cross-entropy of S's rows + that of its columns);  dS        S (n, n) logits
+
+    -1/2n sum of log softmax(S[i, :])[i] + log softmax(S[:, i])[i]: S[i, j] says how well i of one
+    kind goes with j of the other, and each i has to find the other i among all n, both ways. Blind
+    guessing costs log n. dS = (softmax of rows + softmax of columns - 2 identity) / 2n.
+    Source: van den Oord et al. 2018, eq. 4; symmetric as in Radford et al. 2021, figure 3.
+    """
+    own = array_module(S).arange(len(S))
+    of_rows, dS = cross_entropy(S, own)
+    of_columns, dS_T = cross_entropy(S.T, own)
+    return (of_rows + of_columns) / 2, (dS + dS_T.T) / 2
+
+
 def _same_shape(A: Array, B: Array) -> None:
     if A.shape != B.shape:
         raise ValueError(f"shapes {A.shape} and {B.shape} must be equal: they would broadcast")

@@ -6,8 +6,8 @@ import numpy as np
 
 from tinya2i import losses, models
 from tinya2i.backend import Array
-from tinya2i.gradcheck import conditional, players
-from tinya2i.gradcheck.kinds import Errors, LayerCase, LossCase
+from tinya2i.gradcheck import belonging, conditional, players
+from tinya2i.gradcheck.kinds import Errors, LayerCase, LossCase, SideBySide
 from tinya2i.layer import Layer, Sequential
 from tinya2i.layers import (
     AvgPool2d,
@@ -17,12 +17,15 @@ from tinya2i.layers import (
     ConvTranspose2d,
     Dropout,
     Flatten,
+    L2Normalize,
     LeakyReLU,
     Linear,
     MaxPool2d,
+    PairwiseDistance,
     ReLU,
     Reshape,
     Sigmoid,
+    Similarity,
     Softmax,
     Tanh,
 )
@@ -49,6 +52,17 @@ def _small_net(rng: np.random.Generator) -> Layer:
 def _shared_twice(rng: np.random.Generator) -> Layer:
     shared = Linear(4, 4, rng)
     return Sequential(shared, Tanh(), shared)
+
+
+def _to_zero(X: Array) -> Array:
+    """Rows of the length they had, of 1e-9 of it, and of none."""
+    return X * np.array([1, 1e-9, 0])[: len(X), None]
+
+
+def _nearly_equal(X: Array) -> Array:
+    """[U, V] with U - V as far apart as they were, 1e-9 of it, and not at all."""
+    U, V = np.split(X, 2, axis=1)
+    return np.concatenate([V + _to_zero(U - V), V], axis=1)
 
 
 class LinearVAE(models.VAE):
@@ -95,14 +109,28 @@ LAYERS = [
     LayerCase("Tanh", lambda r: Tanh(), (3, 7)),
     LayerCase("Softmax", lambda r: Softmax(), (2, 3, 5)),
     LayerCase("Dropout", lambda r: Dropout(0.4), (3, 7), extra=_mask),
+    LayerCase("L2Normalize", lambda r: L2Normalize(), (2, 3, 5)),
+    LayerCase("L2Normalize near zero", lambda r: L2Normalize(), (3, 5), corner=_to_zero),
+    LayerCase("PairwiseDistance", lambda r: SideBySide(PairwiseDistance(), 4), (3, 8)),
+    LayerCase(
+        "PairwiseDistance near zero",
+        lambda r: SideBySide(PairwiseDistance(), 4),
+        (3, 8),
+        corner=_nearly_equal,
+    ),
+    # Alone in training only: in company a row of S is longer.
+    LayerCase("Similarity", lambda r: SideBySide(Similarity(), 4), (3, 8), alone=(True,)),
     LayerCase("Flatten", lambda r: Flatten(), (2, 3, 1, 2)),
     LayerCase("Reshape", lambda r: Reshape(3, 2, 2), (2, 12)),
     LayerCase("a layer used twice", _shared_twice, (3, 4)),
     LayerCase("Sequential of ten", _small_net, (3, 7, 8, 2)),
+    LayerCase("Correspondence with linear towers", belonging.correspondence_of_one, (4, 11)),
+    LayerCase("Retrieval with linear towers", belonging.retrieval_of_one, (4, 11)),
     LayerCase("VAE with linear halves", LinearVAE, (3, 6), extra=_noise),
 ]
 
 _LARGE = {"modes": (True,), "alone": (), "most": 1}  # no layer in these models knows modes
+_NORMED = {"alone": (False,), "most": 1}
 # Batches of four: two values, normalised, are -1 and 1, whatever they were.
 _VAEGAN_PARTS = {
     "encoder": (4, 48, 48, 1),
@@ -115,7 +143,7 @@ def _vaegan_part(part: str, shape: tuple[int, ...]) -> LayerCase:
     def make(rng: np.random.Generator) -> Layer:
         return getattr(models.VAEGAN(rng=rng), part)
 
-    return LayerCase(f"VAE-GAN's {part}", make, shape, alone=(False,), most=1)
+    return LayerCase(f"VAE-GAN's {part}", make, shape, **_NORMED)
 
 
 MODELS = [
@@ -131,6 +159,8 @@ MODELS = [
         **_LARGE,
     ),
     *(_vaegan_part(*row) for row in _VAEGAN_PARTS.items()),
+    LayerCase("Retrieval's eye", lambda r: models.Retrieval(r).eye, (4, 28, 28, 1), **_NORMED),
+    LayerCase("Retrieval's ear", lambda r: models.Retrieval(r).ear, (4, 48, 48, 1), **_NORMED),
 ]
 
 
@@ -146,11 +176,16 @@ def _cross_entropy_inputs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     return 3 * rng.standard_normal((5, 10)), rng.integers(0, 10, 5)
 
 
+def _similarities(rng: np.random.Generator) -> tuple[np.ndarray]:
+    return (3 * rng.standard_normal((5, 5)),)
+
+
 LOSSES = [
     LossCase("mse", losses.mse, _normal((3, 4, 2), (3, 4, 2))),
     LossCase("bce_with_logits", losses.bce_with_logits, _bce_inputs),
     LossCase("cross_entropy", losses.cross_entropy, _cross_entropy_inputs),
     LossCase("gaussian_kl", losses.gaussian_kl, _normal((3, 4), (3, 4)), learned=2),
+    LossCase("info_nce", losses.info_nce, _similarities),
 ]
 
 
@@ -164,3 +199,4 @@ def rows() -> Iterator[tuple[str, Callable[[], Errors]]]:
         yield case.name, case.run
     yield from players.rows()
     yield from conditional.rows()
+    yield from belonging.rows()

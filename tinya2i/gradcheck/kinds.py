@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinya2i.backend import Array
+from tinya2i.backend import Array, array_module
 from tinya2i.gradcheck.check import check_layer, check_loss
-from tinya2i.layer import Layer, Sequential
+from tinya2i.layer import Backprop, Layer, Sequential
 from tinya2i.layers import BatchNorm2d
 
 Errors = dict[str, float]
@@ -17,6 +17,10 @@ BOTH = (True, False)
 
 def _nothing(rng: np.random.Generator, shape: tuple[int, ...]) -> dict[str, Array]:
     return {}
+
+
+def _as_drawn(X: Array) -> Array:
+    return X
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class LayerCase:
     modes: tuple[bool, ...] = BOTH
     alone: tuple[bool, ...] = BOTH  # the modes in which a batch of 1 makes sense
     most: int = 64  # directions for each large array
+    corner: Callable[[Array], Array] = _as_drawn  # where an input is to go
 
     def input(self, rng: np.random.Generator, n: int | None = None) -> np.ndarray:
         """n samples (default: as in `shape`), at least 1e-3 away from ReLU's kink at 0."""
@@ -39,7 +44,7 @@ class LayerCase:
             size = int(np.prod(shape))
             return ((rng.permutation(size) - size / 2 + 0.3) / size).reshape(shape) * 3
         X = rng.standard_normal(shape)
-        return X + np.copysign(1e-3, X)
+        return self.corner(X + np.copysign(1e-3, X))
 
     def run(
         self, train: bool, seed: int = 0, layer: Layer | None = None, n: int | None = None
@@ -99,3 +104,41 @@ class LossCase:
     def run(self, seed: int = 0, loss: Callable[..., tuple] | None = None) -> Errors:
         rng = np.random.default_rng([seed, *self.name.encode()])
         return check_loss(loss or self.loss, *self.inputs(rng), learned=self.learned, seed=seed)
+
+
+class SideBySide(Layer):
+    """layer(U, V) as a layer of one input, X = [U, V], of which U has the first `width` columns."""
+
+    def __init__(self, layer: Layer, width: int):
+        self.layer, self.width = layer, width
+
+    def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
+        Y, back_two = self.layer.forward(X[:, : self.width], X[:, self.width :], train)
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            both = back_two(dY, accumulate, input_grad)
+            return None if both is None else array_module(X).concatenate(both, axis=1)
+
+        return Y, backprop
+
+
+class Spoilt(Layer):
+    """A layer whose dX goes through spoil(dX, dY, Y); spoil_grads(layer, dY) spoils the rest."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        spoil: Callable[[Array, Array, Array], Array] = lambda dX, dY, Y: dX,
+        spoil_grads: Callable[[Layer, Array], None] = lambda layer, dY: None,
+    ):
+        self.layer, self.spoil, self.spoil_grads = layer, spoil, spoil_grads
+
+    def forward(self, X: Array, train: bool = True, **more: Array) -> tuple[Array, Backprop]:
+        Y, true_backprop = self.layer.forward(X, train, **more)
+
+        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
+            dX = self.spoil(true_backprop(dY, accumulate), dY, Y)
+            self.spoil_grads(self.layer, dY)
+            return dX
+
+        return Y, backprop

@@ -6,31 +6,10 @@ import numpy as np
 
 from tinya2i import layers, losses
 from tinya2i.backend import Array
-from tinya2i.gradcheck import cases, conditional, players
+from tinya2i.gradcheck import cases, conditional, pairs, players
 from tinya2i.gradcheck.consistent import VAEMutant
+from tinya2i.gradcheck.kinds import Spoilt
 from tinya2i.layer import Backprop, Layer
-
-
-class Spoilt(Layer):
-    """A layer whose dX goes through spoil(dX, dY, Y); spoil_grads(layer, dY) spoils the rest."""
-
-    def __init__(
-        self,
-        layer: Layer,
-        spoil: Callable[[Array, Array, Array], Array] = lambda dX, dY, Y: dX,
-        spoil_grads: Callable[[Layer, Array], None] = lambda layer, dY: None,
-    ):
-        self.layer, self.spoil, self.spoil_grads = layer, spoil, spoil_grads
-
-    def forward(self, X: Array, train: bool = True, **more: Array) -> tuple[Array, Backprop]:
-        Y, true_backprop = self.layer.forward(X, train, **more)
-
-        def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
-            dX = self.spoil(true_backprop(dY, accumulate), dY, Y)
-            self.spoil_grads(self.layer, dY)
-            return dX
-
-        return Y, backprop
 
 
 class BatchNormMutant(layers.BatchNorm2d):
@@ -173,7 +152,7 @@ def layers_of_table() -> Iterator[tuple[str, str, Callable[[np.random.Generator]
         yield name, case, lambda r, c=case, s=spoil: Spoilt(make[c](r), s)
     for name, (case, spoil) in PARAMETER_GRADIENTS.items():
         yield name, case, lambda r, c=case, s=spoil: Spoilt(make[c](r), spoil_grads=s)
-    for name, (case, mutant) in OTHERS.items():
+    for name, (case, mutant) in {**OTHERS, **pairs.LAYERS}.items():
         yield name, case, mutant
 
 
@@ -183,7 +162,8 @@ def rows() -> Iterator[tuple[str, Callable[[], cases.Errors]]]:
     for name, case, make in layers_of_table():
         rng = np.random.default_rng(0)
         yield name, lambda c=by_name[case], m=make, r=rng: c.run(True, layer=m(r))
-    for name, (case, loss) in LOSSES.items():
+    for name, (case, loss) in {**LOSSES, **pairs.LOSSES}.items():
         yield name, lambda c=by_name[case], f=loss: c.run(loss=f)
     yield from players.mutant_rows()
     yield from conditional.mutant_rows()
+    yield from pairs.mutant_rows()

@@ -5,9 +5,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from tinya2i import backend, cli, data, init, plot
+from tinya2i import backend, cli, data, init
 from tinya2i.audio import Augment, LogMel
 from tinya2i.errors import RunError
 from tinya2i.files import plain, replacing
@@ -16,6 +17,7 @@ from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
 from tinya2i.streams import stream
 from tinya2i.tasks.augmented import FreshClips
+from tinya2i.tasks.base import draw_curves
 from tinya2i.tasks.evaluation import evaluate, headline
 from tinya2i.tasks.gan import VAEGANTask
 from tinya2i.tasks.generator import (
@@ -35,34 +37,43 @@ SUMMED = "sums over pixels (or features) and latents, means over the batch"
 
 def train_generator(args: argparse.Namespace) -> None:
     """Train args.model ("vae", "cvae", "vaegan" or "autoencoder"), judge it, draw what it does."""
-    xp = backend.get(args.backend)
-    cublas.set_tf32(args.tf32, xp)
-    args.epochs = EPOCHS[args.data] if args.epochs is None else args.epochs
-    name_augmentation(args)
-    folder = cli.folder(args, f"{args.model}-{args.data}")
-    mix = load_mix(args)
-    run = Run(
-        folder, vars(args), resume=args.resume, overwrite=args.overwrite, data=mix.info, xp=xp
-    )
-    say(args, f"{args.model} on {backend.device_name(xp)} ({xp.__name__}); run in {folder}")
+    xp, mix, run = begin(args, args.model, EPOCHS)
     judge = find_judge(
         args.judge, args.data, lambda: images(args), xp, quiet=args.quiet, dry=args.dry_run
     )
     task = make_task(args, mix, judge, xp)
     say(args, f"objective: {task.objective}; {SUMMED}")
-    if args.augment:
-        say(args, f"{args.augment} fresh versions of each clip an epoch: {args.augment_kinds}")
     summary = train(task, run, **cli.loop_options(args))
     with own_cores():
         result = evaluate(task.model, judge, mix.test, seed=args.seed)
     run.summary({**summary, **headline(result)})
-    picture = folder / "pictures.png"
+    picture = run.folder / "pictures.png"
     with run.writing(picture):
         draw_samples(task.model, mix, picture, seed=args.seed)
-    if run.rows():
-        with run.writing(folder / "curves.png"):
-            plot.curves(run.rows(), folder / "curves.png")
+    draw_curves(run)
     report(args, result, picture)
+
+
+def begin(
+    args: argparse.Namespace, name: str, epochs: dict[str, int]
+) -> tuple[ModuleType, data.Mix, Run]:
+    """(array module, data, run) that the flags ask for, called `name`; says where it will be.
+
+    epochs: of each data set, where --epochs does not say.
+    """
+    xp = backend.get(args.backend)
+    cublas.set_tf32(args.tf32, xp)
+    args.epochs = epochs[args.data] if args.epochs is None else args.epochs
+    name_augmentation(args)
+    folder = cli.folder(args, f"{name}-{args.data}")
+    mix = load_mix(args)
+    run = Run(
+        folder, vars(args), resume=args.resume, overwrite=args.overwrite, data=mix.info, xp=xp
+    )
+    say(args, f"{name} on {backend.device_name(xp)} ({xp.__name__}); run in {folder}")
+    if args.augment:
+        say(args, f"{args.augment} fresh versions of each clip an epoch: {args.augment_kinds}")
+    return xp, mix, run
 
 
 def load_mix(args: argparse.Namespace) -> data.Mix:
