@@ -73,7 +73,7 @@ def _same_way(U, V, dD, eps):
 
 
 def _eps_beside(U, V, dD, eps):
-    D, dU, dV = distance(U, V, dD, 0)
+    D, dU, dV = distance(U, V, dD, 1e-150)
     return D + eps, dU * D / (D + eps), dV * D / (D + eps)
 
 
