@@ -120,7 +120,7 @@ def _collapsed(result: dict[str, Any]) -> bool:
 
 def commands() -> str:
     """The command of each result file."""
-    folders = ("", "settings/", "speakers/", "vaegan/")
+    folders = ("", "settings/", "speakers/", "vaegan/", "belong/", "ear/")
     files = [(folder, load(f"{folder}*.json")) for folder in folders]
     rows = [[f"`{folder}{name}.json`", f"`{result['command']}`", result["date"]]
             for folder, results in files for name, result in results
@@ -290,6 +290,42 @@ def tradeoff() -> str:
     return table(["run", "", *heads.values(), "LeNet-FID", "KL to N(0, 1)"], rows)
 
 
+def belong() -> str:
+    """What towers learned about pairs, and what a linear probe reads in them."""
+    names = ("accuracy", "ceiling", "accuracy_class_aware", "recall_1", "ndcg_30", "probe_eye",
+             "probe_ear")  # fmt: skip
+    rows = [[f"`{name}`", *(percent(s[key]) if key in s else "" for key in names)]
+            for name, s in _summaries("belong/*.json")]  # fmt: skip
+    before = next(s for _, s in _summaries("belong/*.json"))
+    blank = [""] * (len(names) - 2)
+    rows.append(["untrained", *blank, *(percent(before[f"{k}_untrained"]) for k in names[-2:])])
+    head = ["run", "right about pairs", "at most", "no accidents", "recall@1", "nDCG@30",
+            "probe of the eye", "of the ear"]  # fmt: skip
+    return table(head, rows)
+
+
+def search() -> str:
+    """The same searched in all ways, by `examples/retrieve.py`."""
+    rows = []
+    for name, result in load("belong/*.json"):
+        for way, found in result.get("measured", {}).get("search", {}).items():
+            recalls = [percent(found[f"recall_{k}"]["rate"]) for k in (1, 5, 10)]
+            rows.append([f"`{name}`", way.replace("_", " "), *recalls,
+                         percent(found["ndcg_30"]["rate"])])  # fmt: skip
+    return table(["run", "what finds what", "recall@1", "@5", "@10", "nDCG@30"], rows)
+
+
+def better_ear() -> str:
+    """The VAE with the better ear, beside the plain recipe on the same splits."""
+    rows = [[name.removeprefix("vae-"), *_vae_row("", s)[1:]]
+            for name, s in _summaries("ear/vae-*.json")]  # fmt: skip
+    return table(["run", *_VAE_HEAD], rows)
+
+
+def _summaries(pattern: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, result["summary"]) for name, result in load(pattern)]
+
+
 def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.1f} ms"
 
@@ -298,7 +334,8 @@ TABLES = {
     "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
     "speed": speed, "features": features, "growth": growth,
     "vaegan": vaegan, "variants": variants, "learned": learned, "quality": quality,
-    "speakers": speakers, "tradeoff": tradeoff,
+    "speakers": speakers, "tradeoff": tradeoff, "belong": belong, "search": search,
+    "better-ear": better_ear,
 }  # fmt: skip
 
 

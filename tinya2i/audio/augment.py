@@ -26,6 +26,7 @@ LIMITS = {  # the kinds, as they follow each other, and between what their numbe
     "mask": (0, 24),
 }
 KINDS = tuple(LIMITS)
+USUAL = ("shift", "noise", "warp")  # what helps voices never heard: docs/decisions/006
 NOISE_RANGE = 30.0  # dB from the loudest noise to the faintest
 
 
@@ -44,12 +45,12 @@ class Augment:
     Raises `AudioError` for a kind that there is not, or a number outside its LIMITS.
     """
 
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = USUAL
     speed: float = 1.25
     shift: float = 0.1
     noise: float = 10.0
     vtlp: float = 1.2
-    warp: float = 0.08
+    warp: float = 0.12
     tilt: float = 12.0
     mask: int = 6
 
