@@ -4,6 +4,8 @@ python examples/evaluate.py runs/vae-toy             the run's own test clips, t
 python examples/evaluate.py runs/vae-mix --judge runs/lenet5-mix --data-dir DATA --offline
 python examples/evaluate.py runs/vae-mix --quality   and how varied the pictures are
 python examples/evaluate.py runs/vae-mix --cas 1000  and what a judge learns from them alone
+python examples/evaluate.py runs/vae-mix --retrieval runs/contrastive-mix
+                                                     and whether they lead back to their sound
 """
 
 import argparse
@@ -44,6 +46,11 @@ def parse() -> argparse.Namespace:
         metavar="STEPS",
         help="train a judge on its pictures, and one on real ones, for so many steps: cas.json",
     )
+    add(
+        "--retrieval",
+        metavar="RUN",
+        help="rank the clips by what a run of train_correspondence sees: retrieval.json",
+    )
     add("--out", metavar="DIR", help="folder for the results (default: RUN)")
     add("--quiet", action="store_true", help="print nothing, only write the files")
     return flags.parse_args()
@@ -65,6 +72,7 @@ def main() -> None:
         out.mkdir(parents=True, exist_ok=True)
     mix = rebuild_mix(config, data_dir=args.data_dir, offline=args.offline)
     args.data = mix.info["name"]
+    searcher = searching(args, mix, xp) if args.retrieval else None
     judge = find_judge(args.judge, args.data, lambda: program.images(args), xp, quiet=args.quiet)
     tables = measure(model, judge, mix, xp)
     if not args.quiet:
@@ -80,10 +88,12 @@ def main() -> None:
     program.write_json(out / "evaluation.json", result)
     if args.quality:
         compare(out / "quality.json", model, judge, mix, origin, args.quiet)
+    if searcher:
+        lead_back(out / "retrieval.json", model, judge, mix, searcher, origin, args)
     if args.cas:
         teach(out / "cas.json", model, mix, origin, args)
     if not args.quiet:
-        more = [name for name in ("quality", "cas") if getattr(args, name)]
+        more = [name for name in ("quality", "retrieval", "cas") if getattr(args, name)]
         files = [f"{name}.json" for name in ("evaluation", *more)]
         files += [f"{name}.png" for name in ("confusion", "pictures", "archetypes")]
         print(f"written: {', '.join(files)} in {out}")
@@ -112,6 +122,28 @@ def compare(path: Path, model, judge, mix, origin: dict[str, Any], quiet: bool) 
     if not quiet:
         print(f"\n{quality.report(result)}\n")
     program.write_json(path, {**origin, **result})
+
+
+def searching(args, mix, xp) -> tuple[Any, Any]:
+    """The model and the data of --retrieval, which must test on the same clips."""
+    from tinya2i.tasks.ranking import same_clips
+    from tinya2i.tasks.saved import load_retrieval, rebuild_mix
+
+    searcher, config = load_retrieval(args.retrieval, xp)
+    theirs = rebuild_mix(config, data_dir=args.data_dir, offline=args.offline)
+    same_clips(mix, theirs)
+    return searcher, theirs
+
+
+def lead_back(path: Path, model, judge, mix, searcher, origin: dict[str, Any], args) -> None:
+    """Whether its pictures are nearest to the sounds that they were drawn for."""
+    from tinya2i.tasks import program, ranking
+    from tinya2i.threads import own_cores
+
+    with own_cores():
+        rows = ranking.rank_back(model, judge, mix, *searcher, seed=mix.info["seed"])
+    program.say(args, f"\n{ranking.report(rows)}\n")
+    program.write_json(path, {**origin, "retrieval_run": args.retrieval, "rows": rows})
 
 
 def teach(path: Path, model, mix, origin: dict[str, Any], args) -> None:

@@ -5,8 +5,6 @@ python examples/generate.py runs/vae-mix *.wav --noises 3 --out mine.png --judge
 """
 
 import argparse
-import sys
-import warnings
 from pathlib import Path
 
 from tinya2i import cli
@@ -40,16 +38,14 @@ def main() -> None:
     import numpy as np
 
     from tinya2i import plot
-    from tinya2i.audio import log_mel
     from tinya2i.tasks import load_generator, load_judge
     from tinya2i.tasks.program import writing
-    from tinya2i.tasks.saved import input_scale
+    from tinya2i.tasks.sounds import listen, readable, title
 
     model, config = load_generator(args.run)
     judge = load_judge(args.judge) if args.judge else None
-    settings, mean, std = input_scale(config)
-    S = log_mel(listen(args.sounds, settings.rate), settings)
-    drawn = pictures(model, ((S - mean) / std)[..., None], args.noises, args.seed)
+    S, X = listen(args.sounds, config)
+    drawn = pictures(model, X, args.noises, args.seed)
     labels = [readable(path.name) for path in args.sounds]
     for label, row in zip(labels, drawn, strict=True):
         if judge is not None:
@@ -59,23 +55,11 @@ def main() -> None:
         plot.grid(
             drawn,
             args.out,
-            rows=[label.replace("$", r"\$") for label in labels],  # no formulas
+            rows=[title(label) for label in labels],
             columns=["z=μ", *["z drawn"] * (len(drawn[0]) - 1)],
             spectrograms=list(S),
         )
     print(f"pictures: {args.out}")
-
-
-def listen(paths: list[Path], rate: int) -> list:
-    """All waves, or AudioError for the first file that cannot be used."""
-    from tinya2i import audio
-
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always", audio.AudioWarning)
-        waves = [audio.load(path, rate) for path in paths]
-    for note in notes:
-        print(f"warning: {note.message}", file=sys.stderr)
-    return waves
 
 
 def pictures(model, X, noises: int, seed: int) -> list[list]:
@@ -92,12 +76,6 @@ def pictures(model, X, noises: int, seed: int) -> list[list]:
     noise = stream(seed, "generate").standard_normal((count, 1, LATENT), np.float32)
     columns = [model.generate(X), *(model.generate(X, part) for part in noise)]
     return [list(row) for row in zip(*columns, strict=True)]
-
-
-def readable(name: str) -> str:
-    """The name, shortened, without bytes that are no text."""
-    name = name.encode("utf-8", "replace").decode()
-    return name if len(name) <= 32 else f"{name[:20]}…{name[-11:]}"
 
 
 if __name__ == "__main__":

@@ -173,6 +173,17 @@ class _Unflatten(nn.Module):
         return X.reshape(len(X), c, h, w)
 
 
+class _Normalize(nn.Module):
+    """X / sqrt(|X|^2 + eps^2)."""
+
+    def __init__(self, eps):
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, X):
+        return X / torch.sqrt((X * X).sum(dim=-1, keepdim=True) + self.eps**2)
+
+
 def module_of(layer: Layer, inputs=None, outputs=None):
     """(PyTorch's module for one layer of ours with anything in it, its links)."""
     if isinstance(layer, layers.Conv2d):
@@ -192,6 +203,7 @@ def module_of(layer: Layer, inputs=None, outputs=None):
         layers.Tanh: nn.Tanh,
         layers.Softmax: lambda: nn.Softmax(dim=-1),
         layers.Flatten: nn.Flatten,
+        layers.L2Normalize: lambda: _Normalize(layer.eps),
         layers.Reshape: lambda: _Unflatten(layer.shape),
     }
     return make[type(layer)](), []

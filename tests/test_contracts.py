@@ -226,9 +226,14 @@ def backwards(A):
 
 
 def a_sample_alone_gives_the_same(subject):
-    """In inference no sample knows of the others; in training a batch of 1 still has gradients."""
+    """In inference no sample knows of the others; in training a batch of 1 still has gradients.
+
+    A case without inference in `alone` compares samples with each other: that is what it is for.
+    """
     X = subject.input()
     if not subject.train:
+        if False not in subject.case.alone:
+            return
         layer = subject.layer()
         extra = subject.case.extra(np.random.default_rng(0), X.shape)
         Y, backprop = layer.forward(X, train=False, **extra)
@@ -635,6 +640,10 @@ def test_every_contract_is_broken_by_somebody():
 def test_a_wrapper_that_breaks_nothing_passes(name, contract):
     """Negative control of the mutants: it is not the wrapping that is caught."""
     contract(Subject(BY_NAME[name], True, Breaker))
+
+
+def test_only_what_compares_samples_need_not_give_the_same_for_one_alone():
+    assert [case.name for case in CASES if False not in case.alone] == ["Similarity"]
 
 
 def test_the_table_has_every_layer():

@@ -147,6 +147,26 @@ def test_train_a_generator(place, model, request):
     assert (folder / "samples" / "epoch_0001.png").exists() == (model != "autoencoder")
 
 
+def test_train_on_fresh_versions_of_the_clips(place, vae, inside, monkeypatch):
+    monkeypatch.chdir(place)
+    words = ("train_vae", "--dry-run", "--augment", "2", "--out", "runs/augmented")
+    code, output, errors = inside(*words, "--augment-kinds", "speed,noise=5")
+    assert code == 0, errors
+    assert "2 fresh versions of each clip an epoch: speed=1.25,noise=5\n" in output
+    flags = json.loads(Path("runs/augmented/config.json").read_text())["flags"]
+    assert (flags["augment"], flags["augment_kinds"]) == (2, "speed=1.25,noise=5")
+    plain = json.loads(Path("runs/vae-toy/config.json").read_text())["flags"]
+    assert (plain["augment"], plain["augment_kinds"]) == (None, None)  # as before there were any
+
+
+def test_an_unknown_augmentation_is_refused_before_anything_is_loaded(inside, tmp_path):
+    words = ("train_cvae", "--augment", "1", "--augment-kinds", "echo", "--out", tmp_path / "run")
+    code, output, errors = inside(*words)
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: no augmentation 'echo': choose from speed, ")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_flags_of_the_conditional_vae_reach_its_objective(cvae):
     assert (
         "objective: (1 - h) * (reconstruction + 0.5 * KL (its weight rising over 4 epochs)) "

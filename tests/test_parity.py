@@ -653,6 +653,7 @@ def test_the_watch_sees_float64():
         layers.BatchNorm2d(3), layers.AvgPool2d(2), layers.MaxPool2d(2), layers.LeakyReLU(0.2),
         layers.Sigmoid(), layers.Tanh(), layers.Softmax(), layers.Dropout(0.3),
         layers.ConvTranspose2d(3, 2, 3, 2, 1, 1), layers.Conv2d(3, 2, 3, 2, 1),
+        layers.L2Normalize(),
     ],
     ids=lambda layer: type(layer).__name__,
 )  # fmt: skip
@@ -672,7 +673,7 @@ def test_losses_keep_float32():
     A, B = rng.random((2, 4, 3)).astype(np.float32)
     calls = (
         losses.mse(A, B), losses.bce_with_logits(A, B), losses.gaussian_kl(A, B),
-        losses.cross_entropy(A, np.array([0, 1, 2, 0])),
+        losses.cross_entropy(A, np.array([0, 1, 2, 0])), losses.info_nce(A @ B.T),
     )  # fmt: skip
     for parts in calls:
         assert {np.asarray(part).dtype for part in parts} == {np.dtype(np.float32)}

@@ -486,6 +486,8 @@ def test_params_are_made_on_the_device_they_are_given_on(xp):
 
 
 SIZES = {"LeNet5": (28, 28), "Autoencoder": (48, 48), "VAE": (48, 48), "CVAE": (48, 48)}
+SIZES |= {"Correspondence": (48, 48), "Retrieval": (48, 48), "InfoNCE": (48, 48)}
+DRAW = {"LeNet5": "predict", "Correspondence": "ear", "Retrieval": "ear", "InfoNCE": "embed_sounds"}
 
 
 def training_step(name, xp, dtype=np.float32):
@@ -500,14 +502,18 @@ def training_step(name, xp, dtype=np.float32):
         "Autoencoder": (models.Autoencoder, (X, T)),
         "VAE": (models.VAE, (X, T, noise)),
         "CVAE": (models.CVAE, (X, T, np.concatenate([noise, -noise], axis=1))),
+        "Correspondence": (models.Correspondence, (T, X, np.array([0, 1]))),
+        "Retrieval": (models.Retrieval, (T, X, np.array([0, 1]))),
+        "InfoNCE": (models.Retrieval, (T, X)),
     }[name]
     module = inspect.getmodule(kind)
+    step = module.contrastive_step if name == "InfoNCE" else module.train_step
     model = kind(rng).astype(dtype).to(xp)
     adam = optim.Adam(model.params())
     inputs = [to_device(A, xp) for A in inputs]
     options = {"kl_weight": 0.3} if name == "VAE" else {}
     with watched() as events:
-        values = module.train_step(model, adam, *inputs, **options)
+        values = step(model, adam, *inputs, **options)
     assert all(value.shape == () for value in values.values())
     assert all(isinstance(value, (xp.ndarray, np.generic)) for value in values.values())
     return {k: to_numpy(v) for k, v in values.items()}, model, adam, events
@@ -523,7 +529,7 @@ def test_a_training_step_gives_the_numbers_of_numpy_and_waits_for_nothing(xp, na
         assert np.array_equal(strict_cupy.host(getattr(adam, array)), getattr(our_adam, array))
     assert not any(strict_cupy.host(param.grad).any() for param in model.params())
     X = np.random.default_rng(1).random((3, *SIZES[name], 1), np.float32)
-    draw = "predict" if name == "LeNet5" else "generate"
+    draw = DRAW.get(name, "generate")
     with watched() as events:
         Y = getattr(model, draw)(to_device(X, xp))
     assert events == ["uploads: asarray()"]

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from tinya2i.flags import (
     DRY_STEPS,
+    clip_flags,
     data_flags,
     generator_flags,
     integer,
@@ -21,6 +22,7 @@ from tinya2i.flags import (
 )
 
 __all__ = [
+    "clip_flags",
     "decay",
     "exit_code",
     "folder",

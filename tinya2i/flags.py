@@ -121,8 +121,21 @@ def _split(text: str) -> str:
 
 def generator_flags(flags: argparse.ArgumentParser) -> None:
     """Add the flags of everything that draws what it hears."""
-    add = flags.add_argument_group("model").add_argument
-    add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
+    group = flags.add_argument_group("model")
+    group.add_argument(
+        "--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)"
+    )
+    group.add_argument(
+        "--ear-from",
+        metavar="DIR",
+        help="run of train_correspondence --ear vae, with whose ear the encoder starts",
+    )
+    clip_flags(flags, group)
+
+
+def clip_flags(flags: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> None:
+    """Add the flags of everything that learns from clips and pictures, most of them to `group`."""
+    add = group.add_argument
     add(
         "--framing",
         choices=("stretched", "fixed"),
@@ -137,3 +150,20 @@ def generator_flags(flags: argparse.ArgumentParser) -> None:
     )
     add("--init", choices=("he", "torch", "dcgan"), default="he", help="starting weights")
     add("--repair", action="store_true", help="pair clips and pictures anew each epoch")
+    augment_flags(flags)
+
+
+def augment_flags(flags: argparse.ArgumentParser) -> None:
+    """Add the flags of everything that can train on other versions of the clips."""
+    add = flags.add_argument_group("augmentation").add_argument
+    add(
+        "--augment",
+        type=integer(0),
+        metavar="K",
+        help="train on K fresh versions of each clip, others each epoch; 0, the default: on itself",
+    )
+    add(
+        "--augment-kinds",
+        metavar="A,B",
+        help="of speed, shift, noise, vtlp, warp, tilt, mask; speed=1.3 for more (default: all)",
+    )

@@ -21,6 +21,7 @@ from tinya2i.backend import Array, array_module, to_device, to_numpy
 from tinya2i.errors import CheckpointError
 
 Backprop = Callable[..., Array]
+BackpropTwo = Callable[..., tuple[Array, Array]]  # of a layer of two inputs: (dU, dV)
 
 
 class Param:

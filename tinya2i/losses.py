@@ -13,7 +13,7 @@ def mse(Y: Array, T: Array) -> tuple[Array, Array]:
 
     Summed over all axes but the first: PyTorch's MSELoss(reduction="sum") divided by n.
     """
-    _same_shape(Y, T)
+    ops.same_shape(Y, T)
     D = Y - T
     return (D * D).sum() / len(Y), D * (2 / len(Y))
 
@@ -23,7 +23,7 @@ def bce_with_logits(Z: Array, T: Array) -> tuple[Array, Array]:
 
     The same as -T log(Y) - (1 - T) log(1 - Y) with Y = sigmoid(Z), without its overflow.
     """
-    _same_shape(Z, T)
+    ops.same_shape(Z, T)
     return (ops.softplus(Z) - T * Z).sum() / len(Z), (ops.sigmoid(Z) - T) * (1 / len(Z))
 
 
@@ -47,7 +47,7 @@ def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
     KL(N(mu, exp(logvar)) || N(0, 1)) in nats (Kingma and Welling 2014, appendix B). mu, logvar
     (n, d). Returns L, dmu, dlogvar.
     """
-    _same_shape(mu, logvar)
+    ops.same_shape(mu, logvar)
     n = len(mu)
     # expm1(x) - x is exp(x) - 1 - x without cancellation near x = 0, where a collapsed run sits.
     E = array_module(mu).expm1(logvar)
@@ -62,12 +62,9 @@ def info_nce(S: Array) -> tuple[Array, Array]:
     guessing costs log n. dS = (softmax of rows + softmax of columns - 2 identity) / 2n.
     Source: van den Oord et al. 2018, eq. 4; symmetric as in Radford et al. 2021, figure 3.
     """
+    if S.ndim != 2 or len(S) != S.shape[1]:
+        raise ValueError(f"info_nce wants as many of one kind as of the other, not {S.shape}")
     own = array_module(S).arange(len(S))
     of_rows, dS = cross_entropy(S, own)
     of_columns, dS_T = cross_entropy(S.T, own)
     return (of_rows + of_columns) / 2, (dS + dS_T.T) / 2
-
-
-def _same_shape(A: Array, B: Array) -> None:
-    if A.shape != B.shape:
-        raise ValueError(f"shapes {A.shape} and {B.shape} must be equal: they would broadcast")

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tinya2i.audio import Augment
 from tinya2i.files import read_rows
 from tinya2i.runs import without_sources
 
@@ -16,13 +17,16 @@ DEFAULTS = {
     "lr": 1e-3, "batch_size": 128, "split": "random", "speakers": "talk", "limit_train": None,
     "framing": "stretched", "normalise": "global", "init": "he", "repair": False,
     "schedule": "linear", "kl_weight": 1.0, "kl_warmup": 2.0, "latent_relu": False,
+    "augment": None, "augment_kinds": None, "ear_from": None,
 }  # fmt: skip
+TOWERS = {"objective": "correspondence", "negatives": "random", "ear": "tower"}
 OTHER_DEFAULTS = {
     "vaegan": {
         "lr": 2e-4, "init": "dcgan", "kl_warmup": 0.0, "alpha": 0.2, "beta": 0.5,
         "adversarial": "non-saturating", "reconstruction": "pixels", "arch": "talk",
     },
     "cvae": {"kl_warmup": 0.0, "hybrid": 0.035, "hybrid_fall": 1.0},
+    **dict.fromkeys(("correspondence", "retrieval", "labelled"), TOWERS),
 }  # fmt: skip
 
 
@@ -65,14 +69,26 @@ def _json(path: Path) -> dict[str, Any]:
 
 def command(flags: dict[str, Any]) -> str:
     """The command line that these flags come from, without what does not change the numbers."""
-    words = ["python", f"examples/train_{flags['model']}.py"]
+    program = "correspondence" if "objective" in flags else flags["model"]
+    words = ["python", f"examples/train_{program}.py"]
     words += [f"--{name} {flags[name]}" for name in ("data", "seed", "epochs")]
+    flags = {**flags, **_as_given(flags)}
     for name, default in (DEFAULTS | OTHER_DEFAULTS.get(flags["model"], {})).items():
         value = flags.get(name, default)
         if value != default:
             words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value:g}"
                          if isinstance(value, float) else f" {value}"))  # fmt: skip
     return " ".join(words)
+
+
+def _as_given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Kinds of augmentation only where they are not the usual ones; runs without their place."""
+    usual = flags.get("augment_kinds") == str(Augment())
+    ear = flags.get("ear_from")
+    return {
+        "augment_kinds": None if usual else flags.get("augment_kinds"),
+        "ear_from": f"runs/{Path(ear).name}" if ear else None,
+    }
 
 
 def rounded(value: Any) -> Any:

@@ -7,6 +7,7 @@ are public, so that each can be looked at and checked alone. All arithmetic is f
 and the result is stored as float32: the features are the same whichever backend trains on them.
 """
 
+from .augment import KINDS, Augment, augmented
 from .cache import cached_log_mel
 from .features import LogMel, log_mel
 from .files import AudioWarning, load, resample
@@ -14,8 +15,11 @@ from .mel import hz_to_mel, mel_filterbank, mel_to_hz
 from .spectrum import hann, istft, power_to_db, stft
 
 __all__ = [
+    "KINDS",
     "AudioWarning",
+    "Augment",
     "LogMel",
+    "augmented",
     "cached_log_mel",
     "hann",
     "hz_to_mel",

@@ -43,6 +43,7 @@ class Pairs:
     speakers: np.ndarray  # (m,) str
     names: tuple[str, ...]
     clip_of: np.ndarray  # (n,) int64, into clips
+    waves: tuple[np.ndarray, ...] = ()  # of the clips, mono float32 at 8 kHz; () if not kept
 
 
 @dataclass(frozen=True)

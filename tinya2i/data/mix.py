@@ -150,4 +150,5 @@ def _side(images, digits, X, clips: Clips, chosen: np.ndarray, rng: np.random.Ge
         clips.speakers[chosen],
         tuple(clips.names[i] for i in chosen),
         pair(digits, clip_digits, rng),
+        tuple(clips.waves[i] for i in chosen),
     )

@@ -83,7 +83,7 @@ def idle(layer: Layer) -> Iterator[str]:
 def spread(layer: Layer, rng: np.random.Generator) -> None:
     """Move biases, gains and running statistics off 0 and 1, where mistakes in them hide."""
     for _, part in layer.walk():
-        for name in ("b", "gamma", "beta"):
+        for name in ("b", "gamma", "beta", "log_t"):
             if hasattr(part, name):
                 array = getattr(part, name).data
                 array += rng.uniform(0.1, 0.5, array.shape)

@@ -66,6 +66,12 @@ def _of_temperature_itself(layer: Layer, dS: Array) -> None:
     layer.layer.log_t.grad /= np.exp(layer.layer.log_t.data)  # dt for dlog_t
 
 
+def _not_sharpened() -> Layer:
+    similarity = layers.Similarity()
+    two = SideBySide(similarity, 4)
+    return Spoilt(two, lambda dX, dS, S: dX * np.exp(similarity.log_t.data))
+
+
 SIMILARITY = {
     "Similarity: the temperature learns nothing": _no_temperature,
     "Similarity: gradient of t for that of log t": _of_temperature_itself,
@@ -90,10 +96,7 @@ LAYERS: dict[str, tuple[str, Callable[[np.random.Generator], Layer]]] = {
         )
         for name, spoil in SIMILARITY.items()
     },
-    "Similarity's gradients without 1/t": (
-        "Similarity",
-        lambda r: Spoilt(SideBySide(layers.Similarity(), 4), lambda dX, dS, S: 0.07 * dX),
-    ),
+    "Similarity's gradients without 1/t": ("Similarity", lambda r: _not_sharpened()),
 }
 
 

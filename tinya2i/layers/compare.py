@@ -1,15 +1,12 @@
 """Layers of two inputs: how far apart two vectors are, and how alike all pairs of two batches."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from tinya2i import ops
 from tinya2i.backend import Array, array_module
-from tinya2i.layer import Layer, Param
-
-BackpropTwo = Callable[..., tuple[Array, Array]]
+from tinya2i.layer import BackpropTwo, Layer, Param
 
 
 class PairwiseDistance(Layer):
@@ -25,6 +22,7 @@ class PairwiseDistance(Layer):
         self.eps = float(eps)
 
     def forward(self, U: Array, V: Array, train: bool = True) -> tuple[Array, BackpropTwo]:
+        ops.same_shape(U, V)
         C = U - V
         D = array_module(U).sqrt((C * C).sum(axis=-1, keepdims=True) + self.eps**2)
 

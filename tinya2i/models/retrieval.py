@@ -16,9 +16,8 @@ import numpy as np
 
 from tinya2i import init, losses
 from tinya2i.backend import Array, array_module
-from tinya2i.layer import Layer, Sequential
+from tinya2i.layer import BackpropTwo, Layer, Sequential
 from tinya2i.layers import L2Normalize, Linear, PairwiseDistance, Similarity
-from tinya2i.layers.compare import BackpropTwo
 from tinya2i.models import correspondence, towers
 from tinya2i.optim import Optimiser
 

@@ -47,3 +47,9 @@ def log_softmax(X: Array) -> Array:
     xp = array_module(X)
     X = X - X.max(axis=-1, keepdims=True)
     return X - xp.log(xp.exp(X).sum(axis=-1, keepdims=True))
+
+
+def same_shape(A: Array, B: Array) -> None:
+    """ValueError where the shapes differ, which might broadcast."""
+    if A.shape != B.shape:
+        raise ValueError(f"shapes {A.shape} and {B.shape} must be equal: they would broadcast")

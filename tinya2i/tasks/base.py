@@ -4,9 +4,12 @@ from types import ModuleType
 
 import numpy as np
 
+from tinya2i import plot
 from tinya2i.backend import Array, array_module, to_device
+from tinya2i.errors import RunError
 from tinya2i.layer import Layer
 from tinya2i.optim import Adam, Optimiser
+from tinya2i.runs import Run
 from tinya2i.streams import stream
 from tinya2i.training import Task
 
@@ -18,6 +21,8 @@ class ModelTask(Task):
 
     decay: the number of epochs over which the learning rate falls linearly to 0; None keeps it.
     """
+
+    least = 1  # examples that a batch must have: 2 where one alone would have no variance
 
     def __init__(
         self,
@@ -33,6 +38,11 @@ class ModelTask(Task):
         self.lr, self.decay = lr, decay
         self.model, self.n, self.seed, self.xp = model.to(xp), n, seed, xp
         self.batch_size = min(batch_size, n)
+        if self.batch_size < self.least:
+            raise RunError(
+                f"a batch of {self.batch_size} is too small for this model, which compares the "
+                f"examples of a batch: at least {self.least}, in --batch-size and --limit-train"
+            )
         self.optimisers = self.make_optimisers()
 
     def make_optimisers(self) -> dict[str, Optimiser]:
@@ -46,8 +56,8 @@ class ModelTask(Task):
 
     @property
     def steps(self) -> int:
-        """Steps in an epoch; the last one takes the examples that are left."""
-        return -(-self.n // self.batch_size)
+        """Steps in an epoch; the last one takes the examples that are left, if there are enough."""
+        return -(-self.n // self.batch_size) - (0 < self.n % self.batch_size < self.least)
 
     def begin_epoch(self, epoch: int) -> int:
         self.epoch = epoch
@@ -100,3 +110,11 @@ def batches(n: int) -> list[slice]:
 def pixels(images: Array) -> Array:
     """uint8 0..255 -> float32 0..1."""
     return array_module(images).divide(images, 255, dtype=np.float32)
+
+
+def draw_curves(run: Run) -> None:
+    """curves.png of the epochs that the run has had."""
+    path = run.folder / "curves.png"
+    if run.rows():
+        with run.writing(path):
+            plot.curves(run.rows(), path)

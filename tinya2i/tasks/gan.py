@@ -18,6 +18,8 @@ class VAEGANTask(VAETask):
     alpha = beta = 0 is the plain GAN. betas: of both Adams, DCGAN's unless given.
     """
 
+    least = 2  # for BatchNorm
+
     def __init__(
         self,
         *given,
@@ -40,11 +42,6 @@ class VAEGANTask(VAETask):
     def make_optimisers(self) -> dict[str, Optimiser]:
         discriminator, generator = vaegan.optimisers(self.model, self.lr, self.betas)
         return {"adam_d": discriminator, "adam_g": generator}
-
-    @property
-    def steps(self) -> int:
-        """Steps in an epoch; a last batch of one, which has no variance, is left out."""
-        return super().steps - (self.n % self.batch_size == 1)
 
     def learn(self, index: int) -> dict[str, Array]:
         X, T = self.batch(index)

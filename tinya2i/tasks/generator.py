@@ -8,24 +8,22 @@ import numpy as np
 from tinya2i import plot
 from tinya2i.backend import Array, array_module, to_numpy
 from tinya2i.data import Mix
-from tinya2i.data.mix import pair
 from tinya2i.layer import Layer
 from tinya2i.models import LeNet5, autoencoder, cvae, vae
 from tinya2i.models.networks import LATENT
 from tinya2i.streams import stream
-from tinya2i.tasks.base import ModelTask, pixels
 from tinya2i.tasks.evaluation import brief, evaluate
+from tinya2i.tasks.pairs import PairsTask
 
 COLLAPSED = 1.0  # nats: saying which of ten digits it is takes log 10 = 2.3
 HEARD = 0.2  # of the pictures for unseen sounds show the digit; chance is a tenth
 SAMPLES = 8  # pictures of each clip in a grid of samples
 
 
-class GeneratorTask(ModelTask):
+class GeneratorTask(PairsTask):
     """Pictures from the clips of their digit. judge: reads them after each epoch.
 
-    repair: draw the pairing anew each epoch, instead of once for the run. objective: what is
-    minimised, as text, with its weights.
+    objective: what is minimised, as text, with its weights.
     """
 
     reconstructed = "reconstruction"
@@ -34,25 +32,9 @@ class GeneratorTask(ModelTask):
     def objective(self) -> str:
         return self.reconstructed
 
-    def __init__(
-        self, model: Layer, mix: Mix, judge: LeNet5 | None, repair: bool = False, **options
-    ):
-        super().__init__(model, len(mix.train.images), **options)
-        self.mix, self.judge, self.repair = mix, judge, repair
-        self.images = self.resident(mix.train.images)
-        self.clips = self.resident(mix.train.clips)
-        self.clip_of = self.resident(mix.train.clip_of)
-
-    def begin_epoch(self, epoch: int) -> int:
-        if self.repair:
-            train, rng = self.mix.train, stream(self.seed, "pairing", epoch)
-            self.clip_of = self.resident(pair(train.digits, train.clip_digits, rng))
-        return super().begin_epoch(epoch)
-
-    def batch(self, index: int) -> tuple[Array, Array]:
-        """(X, T): standardised log-mel (n, 48, 48, 1) and pictures (n, 28, 28, 1) in 0..1."""
-        chosen = self.order[self.part(index)]
-        return self.clips[self.clip_of[chosen]], pixels(self.images[chosen])
+    def __init__(self, model: Layer, mix: Mix, judge: LeNet5 | None, *given, **options):
+        super().__init__(model, mix, *given, **options)
+        self.judge = judge
 
     def evaluate(self) -> dict[str, float]:
         return brief(evaluate(self.model, self.judge, self.mix.test, seed=self.seed, quick=True))

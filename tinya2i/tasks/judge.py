@@ -12,7 +12,7 @@ from tinya2i.backend import Array, to_numpy
 from tinya2i.models.lenet5 import LeNet5, train_step
 from tinya2i.runs import Run
 from tinya2i.streams import stream
-from tinya2i.tasks.base import ModelTask, batches, pixels
+from tinya2i.tasks.base import ModelTask, batches, draw_curves, pixels
 from tinya2i.tasks.saved import load_judge
 from tinya2i.training import train
 
@@ -54,10 +54,8 @@ def train_judge(images: data.Images, run: Run, options: dict[str, Any], **loop) 
     result = metrics.agreement(task.test_digits, task.predictions())
     accuracy = {"test_accuracy": result["rate"], "test_interval": result["interval"]}
     run.summary({**summary, **accuracy, "per_digit": result["per_digit"]})
-    curves, confusion = run.folder / "curves.png", run.folder / "confusion.png"
-    if run.rows():
-        with run.writing(curves):
-            plot.curves(run.rows(), curves)
+    draw_curves(run)
+    confusion = run.folder / "confusion.png"
     with run.writing(confusion):
         plot.confusion(result["confusion"], confusion, "the judge on real pictures")
     return task

@@ -5,16 +5,20 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from tinya2i import backend, cli, data, init, plot
-from tinya2i.audio import LogMel
+from tinya2i import backend, cli, data, init
+from tinya2i.audio import Augment, LogMel
 from tinya2i.errors import RunError
 from tinya2i.files import plain, replacing
 from tinya2i.kernels import cublas
 from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder
 from tinya2i.runs import Run
 from tinya2i.streams import stream
+from tinya2i.tasks.augmented import FreshClips
+from tinya2i.tasks.base import draw_curves
+from tinya2i.tasks.ear import start_from
 from tinya2i.tasks.evaluation import evaluate, headline
 from tinya2i.tasks.gan import VAEGANTask
 from tinya2i.tasks.generator import (
@@ -34,15 +38,7 @@ SUMMED = "sums over pixels (or features) and latents, means over the batch"
 
 def train_generator(args: argparse.Namespace) -> None:
     """Train args.model ("vae", "cvae", "vaegan" or "autoencoder"), judge it, draw what it does."""
-    xp = backend.get(args.backend)
-    cublas.set_tf32(args.tf32, xp)
-    args.epochs = EPOCHS[args.data] if args.epochs is None else args.epochs
-    folder = cli.folder(args, f"{args.model}-{args.data}")
-    mix = load_mix(args)
-    run = Run(
-        folder, vars(args), resume=args.resume, overwrite=args.overwrite, data=mix.info, xp=xp
-    )
-    say(args, f"{args.model} on {backend.device_name(xp)} ({xp.__name__}); run in {folder}")
+    xp, mix, run = begin(args, args.model, EPOCHS)
     judge = find_judge(
         args.judge, args.data, lambda: images(args), xp, quiet=args.quiet, dry=args.dry_run
     )
@@ -52,13 +48,33 @@ def train_generator(args: argparse.Namespace) -> None:
     with own_cores():
         result = evaluate(task.model, judge, mix.test, seed=args.seed)
     run.summary({**summary, **headline(result)})
-    picture = folder / "pictures.png"
+    picture = run.folder / "pictures.png"
     with run.writing(picture):
         draw_samples(task.model, mix, picture, seed=args.seed)
-    if run.rows():
-        with run.writing(folder / "curves.png"):
-            plot.curves(run.rows(), folder / "curves.png")
+    draw_curves(run)
     report(args, result, picture)
+
+
+def begin(
+    args: argparse.Namespace, name: str, epochs: dict[str, int]
+) -> tuple[ModuleType, data.Mix, Run]:
+    """(array module, data, run) that the flags ask for, called `name`; says where it will be.
+
+    epochs: of each data set, where --epochs does not say.
+    """
+    xp = backend.get(args.backend)
+    cublas.set_tf32(args.tf32, xp)
+    args.epochs = epochs[args.data] if args.epochs is None else args.epochs
+    name_augmentation(args)
+    folder = cli.folder(args, f"{name}-{args.data}")
+    mix = load_mix(args)
+    run = Run(
+        folder, vars(args), resume=args.resume, overwrite=args.overwrite, data=mix.info, xp=xp
+    )
+    say(args, f"{name} on {backend.device_name(xp)} ({xp.__name__}); run in {folder}")
+    if args.augment:
+        say(args, f"{args.augment} fresh versions of each clip an epoch: {args.augment_kinds}")
+    return xp, mix, run
 
 
 def load_mix(args: argparse.Namespace) -> data.Mix:
@@ -82,7 +98,7 @@ def images(args: argparse.Namespace) -> data.Images:
 
 
 def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTask:
-    """The model with fresh weights, and how it is trained."""
+    """The model with fresh weights, or with the ear of --ear-from; and how it is trained."""
     given: Any = (stream(args.seed, "init"), init.BY_NAME[args.init])
     kind, make, names = {
         "autoencoder": (AutoencoderTask, lambda: Autoencoder(*given), ()),
@@ -100,7 +116,27 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
     }[args.model]
     options: dict[str, Any] = {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}
     options |= {name: getattr(args, name) for name in ("lr", "batch_size", "seed", *names)}
-    return kind(make(), mix, judge, **options)
+    model = make()
+    if args.ear_from:
+        start_from(model, args.ear_from, mix, data_dir=args.data_dir, offline=args.offline)
+    return kind(model, mix, judge, fresh=fresh_clips(args, mix), **options)
+
+
+def name_augmentation(args: argparse.Namespace) -> None:
+    """Put every kind and its number into args.augment_kinds, for the run's config.json.
+
+    Raises AudioError for a kind that there is not.
+    """
+    if args.augment:
+        settings = Augment.of(args.augment_kinds) if args.augment_kinds else Augment()
+        args.augment_kinds = str(settings)
+
+
+def fresh_clips(args: argparse.Namespace, mix: data.Mix) -> FreshClips | None:
+    """What --augment asks for, its kinds named: new versions of the training clips, or None."""
+    if not args.augment:
+        return None
+    return FreshClips(mix, args.augment, seed=args.seed, settings=Augment.of(args.augment_kinds))
 
 
 def say(args: argparse.Namespace, text: str) -> None:

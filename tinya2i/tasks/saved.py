@@ -1,6 +1,7 @@
 """Trained models, and the data that they were trained on, back from the folders of their runs."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,8 @@ from tinya2i.audio import LogMel
 from tinya2i.errors import CheckpointError, DataError
 from tinya2i.files import plain
 from tinya2i.layer import Layer
-from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder, LeNet5
+from tinya2i.models import CVAE, VAE, VAEGAN, Autoencoder, Correspondence, LeNet5, Retrieval
+from tinya2i.models.labelled import Labelled
 from tinya2i.runs import without_sources
 
 SCALES = ((), (48, 1))  # of mean and std: of all pixels, or of each band
@@ -26,18 +28,41 @@ def load_judge(folder: str | Path, xp: ModuleType = np) -> LeNet5:
 
 def load_generator(folder: str | Path, xp: ModuleType = np) -> tuple[Layer, dict[str, Any]]:
     """(model, config.json) of a run of a generator's trainer. Raises CheckpointError."""
-    config = read_config(folder)
-    flags = config["flags"]
     kinds = {
-        "vae": lambda: VAE(latent_relu=bool(flags.get("latent_relu"))),
-        "cvae": CVAE,
-        "vaegan": lambda: VAEGAN(flags.get("arch", "talk")),
-        "autoencoder": Autoencoder,
+        "vae": lambda flags: VAE(latent_relu=bool(flags.get("latent_relu"))),
+        "cvae": lambda flags: CVAE(),
+        "vaegan": lambda flags: VAEGAN(flags.get("arch", "talk")),
+        "autoencoder": lambda flags: Autoencoder(),
     }
-    name = flags.get("model")
+    return _load(folder, kinds, "a generator", xp)
+
+
+def load_towers(folder: str | Path, xp: ModuleType = np) -> tuple[Layer, dict[str, Any]]:
+    """(model, config.json) of any run of train_correspondence. Raises CheckpointError."""
+    kinds = {"correspondence": Correspondence, "retrieval": Retrieval, "labelled": Labelled}
+    make = {name: lambda flags, kind=kind: kind(ear=flags["ear"]) for name, kind in kinds.items()}
+    return _load(folder, make, "an eye and an ear (train_correspondence)", xp)
+
+
+def load_retrieval(folder: str | Path, xp: ModuleType = np) -> tuple[Retrieval, dict[str, Any]]:
+    """(model, config.json) of a run that learned to compare. Raises CheckpointError."""
+    make = {"retrieval": lambda flags: Retrieval(ear=flags["ear"])}
+    what = "a retrieval (train_correspondence --objective distance or contrastive)"
+    return _load(folder, make, what, xp)
+
+
+def _load(
+    folder: str | Path, kinds: dict[str, Callable], what: str, xp: ModuleType
+) -> tuple[Any, dict[str, Any]]:
+    config = read_config(folder)
+    name = config["flags"].get("model")
     if not isinstance(name, str) or name not in kinds:
-        raise CheckpointError(f"{folder} holds a run of {name!r}, not of a generator")
-    return _fill(kinds[name](), folder, xp), config
+        raise CheckpointError(f"{folder} holds a run of {name!r}, not of {what}")
+    try:
+        model = kinds[name](config["flags"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}/config.json names no model: {error!r}") from error
+    return _fill(model, folder, xp), config
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
