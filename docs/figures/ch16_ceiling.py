@@ -127,7 +127,7 @@ def draw(found: dict, plt) -> None:
     for share, colour, style, label in lines:
         left.plot(found["steps"], 100 * np.array(share), style, color=colour, label=label)
     left.set(xlabel="steps of 100 pairs", ylabel="test pairs read right, %", ylim=(38, 102))
-    left.legend(frameon=False, fontsize=8, loc=(0.42, 0.12))
+    left.legend(frameon=False, fontsize=8, loc=(0.42, 0.26))
     n = np.arange(2, 21)
     right.plot(n, 100 * (1 - 1 / (2 * n)), color=GREY, label="1 − 1/2K")
     right.plot(found["classes"], 100 * np.array(found["oracle"]), "o", color=BLUE, label="oracle")
