@@ -50,8 +50,12 @@ def main() -> None:
 
 
 def measured(run: Path) -> dict[str, Any]:
-    """{"measured": ...}: what `examples/evaluate.py RUN --quality --cas STEPS` left, if it ran."""
-    found = {name: _json(run / f"{name}.json") for name in ("quality", "cas", "evaluation")}
+    """{"measured": ...}: what `examples/evaluate.py RUN --quality --cas STEPS` left, if it ran.
+
+    With --retrieval, too; and what `examples/retrieve.py RUN` left of a run that it searched with.
+    """
+    names = ("quality", "cas", "evaluation", "retrieval")
+    found = {name: _json(run / f"{name}.json") for name in names}
     taken = {}
     if row := found["quality"].get("rows", {}).get("generated"):
         names = ("agreement", "per_clip", "precision", "recall", "lenet_fid")
@@ -60,7 +64,17 @@ def measured(run: Path) -> dict[str, Any]:
         taken["archetypes"] = near
     if found["cas"]:
         taken["cas"] = {name: found["cas"][name] for name in ("generated", "real")}
+    if tables := found["retrieval"].get("tables"):
+        taken["search"] = {way: _without_digits(table) for way, table in tables.items()}
+    if rows := found["retrieval"].get("rows"):
+        taken["led_back"] = {name: _without_digits(row) for name, row in rows.items()}
     return {"measured": taken} if taken else {}
+
+
+def _without_digits(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {k: _without_digits(v) for k, v in value.items() if k != "per_digit"}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -315,11 +315,39 @@ def search() -> str:
     return table(["run", "what finds what", "recall@1", "@5", "@10", "nDCG@30"], rows)
 
 
+def led_back() -> str:
+    """Whether generated pictures lead back to their sounds, a row a kind of picture."""
+    rows = []
+    for name, result in load("ear/vae-*.json"):
+        for kind, row in result.get("measured", {}).get("led_back", {}).items():
+            own, first = row["own"], row["recall_1"]
+            rows.append([f"`{name}`", {"mu": "z = μ", "drawn": "z drawn"}.get(kind, kind),
+                         f"{own['rank']:.1f}", f"{own['digit']:.1f}", f"{own['chance']:.1f}",
+                         percent(first["rate"]), percent(row["lenet5"]["rate"]),
+                         percent(row["same"])])  # fmt: skip
+    head = ["run", "pictures", "rank of the own clip", "if only the digit shows", "by chance",
+            "the first clip says the digit", "LeNet5 reads it", "both say the same"]  # fmt: skip
+    return table(head, rows)
+
+
 def better_ear() -> str:
-    """The VAE with the better ear, beside the plain recipe on the same splits."""
-    rows = [[name.removeprefix("vae-"), *_vae_row("", s)[1:]]
-            for name, s in _summaries("ear/vae-*.json")]  # fmt: skip
-    return table(["run", *_VAE_HEAD], rows)
+    """The VAE with the better ear, a row a split and the means; how well its ear found pictures."""
+    groups = {"the talk's split": "seed*", "official": "official", "unheard": "without-*"}
+    rows = []
+    for group, pattern in groups.items():
+        runs = dict(_summaries(f"ear/vae-{pattern}.json"))
+        ears = dict(_summaries(f"ear/ear-{pattern}.json"))
+        found = [ears[name.replace("vae-", "ear-")]["recall_1"] for name in runs]
+        rows += [[group, name.removeprefix("vae-"), percent(at), *_vae_row("", s)[1:]]
+                 for (name, s), at in zip(runs.items(), found, strict=True)]  # fmt: skip
+        if len(runs) > 1:
+            means = [percent(mean([s[key] for s in runs.values()])) for key in _RATES]
+            row = [group, f"**mean of {len(runs)}**", percent(mean(found)), *means, "", ""]
+            rows.append([*row[:4], "", *row[4:]])
+    return table(["", "split", "the ear's recall@1", *_VAE_HEAD], rows)
+
+
+_RATES = ("agreement", "agreement_sampled", "agreement_unique", "agreement_sampled_unique")
 
 
 def _summaries(pattern: str) -> list[tuple[str, dict[str, Any]]]:
@@ -335,7 +363,7 @@ TABLES = {
     "speed": speed, "features": features, "growth": growth,
     "vaegan": vaegan, "variants": variants, "learned": learned, "quality": quality,
     "speakers": speakers, "tradeoff": tradeoff, "belong": belong, "search": search,
-    "better-ear": better_ear,
+    "led-back": led_back, "better-ear": better_ear,
 }  # fmt: skip
 
 
