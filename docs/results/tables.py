@@ -57,6 +57,7 @@ def talk() -> str:
         ["variety of a clip's pictures, of that of real ones", "\"archetypes\"", _variety("vae")],
         ["VAE parameters", "20,950,529", "20,950,529"],
     ]  # fmt: skip
+    rows += _with_a_better_ear()
     styled = [result["summary"] for _, result in load(f"cvae-mix-{HYBRID}*.json")]
     if styled:
         rows += [
@@ -66,6 +67,22 @@ def talk() -> str:
             ["variety of a clip's pictures, of that of real ones", "", _variety("cvae", HYBRID)],
         ]  # fmt: skip
     return table(["", "the talk", "tinya2i"], rows)
+
+
+def _with_a_better_ear() -> list[list[str]]:
+    """The VAE that starts from a contrastive ear and hears changed clips."""
+    seen, unheard = (
+        [s for _, s in _summaries(f"ear/vae-{which}.json")] for which in ("seed*", "without-*")
+    )
+    both = [
+        [percent(mean([s[key] for s in runs])) for key in _RATES[:2]] for runs in (seen, unheard)
+    ]
+    first = f"**{both[0][0]}**, {both[0][1]} ({_of(seen, 'splits')}1 + 1 epochs)"
+    second = f"**{both[1][0]}**, {both[1][1]} ({_of(unheard, 'speakers').rstrip(', ')})"
+    return [
+        ["VAE with a better ear, which the talk has not: z = μ, z drawn", "", first],
+        ["the same for a voice that was never heard", "", second],
+    ]
 
 
 def _variety(model: str, hybrid: str | None = None) -> str:
