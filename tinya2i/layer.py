@@ -7,8 +7,7 @@
 Nothing about a call lives on the layer: the closure keeps what it needs, so two passes (a real
 batch and a fake one) never overwrite each other. A closure changes nothing but `Param.grad`,
 may be called again, and works in both modes. `accumulate=False` skips the parameter gradients and
-their matrix products; `input_grad=False` skips dX (and returns None), which is what the first
-layer of a network wants, because nobody asks how the loss changes with the data.
+their matrix products; `input_grad=False` skips dX, which nobody asks a first layer for: it is None.
 """
 
 from collections.abc import Callable, Iterator
