@@ -313,7 +313,7 @@ def belong() -> str:
              "probe_ear")  # fmt: skip
     rows = [[f"`{name}`", *(percent(s[key]) if key in s else "" for key in names)]
             for name, s in _summaries("belong/*.json")]  # fmt: skip
-    before = next(s for _, s in _summaries("belong/*.json"))
+    before = dict(_summaries("belong/*.json"))["correspondence"]
     blank = [""] * (len(names) - 2)
     rows.append(["untrained", *blank, *(percent(before[f"{k}_untrained"]) for k in names[-2:])])
     head = ["run", "right about pairs", "at most", "no accidents", "recall@1", "nDCG@30",
@@ -335,7 +335,7 @@ def search() -> str:
 def led_back() -> str:
     """Whether generated pictures lead back to their sounds, a row a kind of picture."""
     rows = []
-    for name, result in load("ear/vae-*.json"):
+    for name, result in load("ear/vae*.json"):
         for kind, row in result.get("measured", {}).get("led_back", {}).items():
             own, first = row["own"], row["recall_1"]
             rows.append([f"`{name}`", {"mu": "z = μ", "drawn": "z drawn"}.get(kind, kind),
