@@ -34,6 +34,16 @@ def main(
     draw(found, plt)
     plt.savefig(IMAGES / f"{name}.png", metadata={"Software": None})
     plt.close("all")
+    _few_colours(IMAGES / f"{name}.png")
+
+
+def _few_colours(path: Path) -> None:
+    """The same picture in 256 colours: a third of the bytes, and no difference to the eye."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256)
+    small.save(path, optimize=True)
 
 
 def plain(value: Any) -> Any:
