@@ -21,6 +21,11 @@ def load(pattern: str) -> list[tuple[str, dict[str, Any]]]:
     return [(p.stem, json.loads(p.read_text(encoding="utf-8"))) for p in sorted(HERE.glob(pattern))]
 
 
+def summaries(pattern: str) -> dict[str, dict[str, Any]]:
+    """name: what the run claims, of the files that match."""
+    return {name: result["summary"] for name, result in load(pattern)}
+
+
 def percent(rate: float, digits: int = 1) -> str:
     return f"{100 * rate:.{digits}f} %"
 
@@ -40,9 +45,9 @@ def mean(values: list[float]) -> float:
 
 def talk() -> str:
     """Ours against the talk's numbers."""
-    judges = [result["summary"]["test_accuracy"] for _, result in load("lenet5-mix*.json")]
-    runs = [result["summary"] for _, result in load("vae-mix-seed*.json")]
-    unheard = [result["summary"] for _, result in load("speakers/vae-without-*.json")]
+    judges = [judge["test_accuracy"] for judge in summaries("lenet5-mix*.json").values()]
+    runs = list(summaries("vae-mix-seed*.json").values())
+    unheard = list(summaries("speakers/vae-without-*.json").values())
     epochs = {"judge": _epochs("lenet5-mix*.json"), "vae": _epochs("vae-mix-seed*.json")}
     splits = f"mean of {len(runs)} splits, {epochs['vae']} epochs"
     rows = [
@@ -58,7 +63,7 @@ def talk() -> str:
         ["VAE parameters", "20,950,529", "20,950,529"],
     ]  # fmt: skip
     rows += _with_a_better_ear()
-    styled = [result["summary"] for _, result in load(f"cvae-mix-{HYBRID}*.json")]
+    styled = list(summaries(f"cvae-mix-{HYBRID}*.json").values())
     if styled:
         rows += [
             ["conditional VAE, which the talk has not, z drawn", "",
@@ -72,13 +77,11 @@ def talk() -> str:
 def _with_a_better_ear() -> list[list[str]]:
     """The VAE that starts from a contrastive ear and hears changed clips."""
     seen, unheard = (
-        [s for _, s in _summaries(f"ear/vae-{which}.json")] for which in ("seed*", "without-*")
+        list(summaries(f"ear/vae-{which}.json").values()) for which in ("seed*", "without-*")
     )
-    both = [
-        [percent(mean([s[key] for s in runs])) for key in _RATES[:2]] for runs in (seen, unheard)
-    ]
-    first = f"**{both[0][0]}**, {both[0][1]} ({_of(seen, 'splits')}1 + 1 epochs)"
-    second = f"**{both[1][0]}**, {both[1][1]} ({_of(unheard, 'speakers').rstrip(', ')})"
+    (mu, _, drawn, *_), (mu_unheard, _, drawn_unheard, *_) = _mean_rates(seen), _mean_rates(unheard)
+    first = f"**{mu}**, {drawn} ({_of(seen, 'splits')}1 + 1 epochs)"
+    second = f"**{mu_unheard}**, {drawn_unheard} ({_of(unheard, 'speakers').rstrip(', ')})"
     return [
         ["VAE with a better ear, which the talk has not: z = μ, z drawn", "", first],
         ["the same for a voice that was never heard", "", second],
@@ -123,6 +126,13 @@ def _vae_row(name: str, s: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
+def _mean_rates(runs: list[dict[str, Any]]) -> list[str]:
+    """Means of a _vae_row's agreements, in its columns: no interval."""
+    names = ("agreement_sampled", "agreement_unique", "agreement_sampled_unique")
+    rest = (percent(mean([s[name] for s in runs])) for name in names)
+    return [percent(mean([s["agreement"] for s in runs])), "", *rest]
+
+
 def settings() -> str:
     """One setting changed at a time, a row a run."""
     rows = [[*_vae_row(name, result["summary"]), "yes" if _collapsed(result) else ""]
@@ -137,7 +147,7 @@ def _collapsed(result: dict[str, Any]) -> bool:
 
 def commands() -> str:
     """The command of each result file."""
-    folders = ("", "settings/", "speakers/", "vaegan/", "belong/", "ear/")
+    folders = ("", "settings/", "speakers/", "vaegan/", "belong/", "ear/", "ear/trials/")
     files = [(folder, load(f"{folder}*.json")) for folder in folders]
     rows = [[f"`{folder}{name}.json`", f"`{result['command']}`", result["date"]]
             for folder, results in files for name, result in results
@@ -238,9 +248,7 @@ def speakers() -> str:
     rows = [[model, speaker, *_vae_row("", summary)[1:-2]] for model, speaker, summary in runs]
     for model in dict.fromkeys(model for model, _, _ in runs):
         of = [summary for name, _, summary in runs if name == model]
-        row = [f"{model}, mean", "", percent(mean([s["agreement"] for s in of])), ""]
-        names = ("agreement_sampled", "agreement_unique", "agreement_sampled_unique")
-        rows.append(row + [percent(mean([s[name] for s in of])) for name in names])
+        rows.append([f"{model}, mean", "", *_mean_rates(of)])
     return table(["model", "speaker left out", *_VAE_HEAD[:-2]], rows)
 
 
@@ -311,9 +319,10 @@ def belong() -> str:
     """What towers learned about pairs, and what a linear probe reads in them."""
     names = ("accuracy", "ceiling", "accuracy_class_aware", "recall_1", "ndcg_30", "probe_eye",
              "probe_ear")  # fmt: skip
+    runs = summaries("belong/*.json")
     rows = [[f"`{name}`", *(percent(s[key]) if key in s else "" for key in names)]
-            for name, s in _summaries("belong/*.json")]  # fmt: skip
-    before = dict(_summaries("belong/*.json"))["correspondence"]
+            for name, s in runs.items()]  # fmt: skip
+    before = runs["correspondence"]
     blank = [""] * (len(names) - 2)
     rows.append(["untrained", *blank, *(percent(before[f"{k}_untrained"]) for k in names[-2:])])
     head = ["run", "right about pairs", "at most", "no accidents", "recall@1", "nDCG@30",
@@ -352,23 +361,21 @@ def better_ear() -> str:
     groups = {"the talk's split": "seed*", "official": "official", "unheard": "without-*"}
     rows = []
     for group, pattern in groups.items():
-        runs = dict(_summaries(f"ear/vae-{pattern}.json"))
-        ears = dict(_summaries(f"ear/ear-{pattern}.json"))
+        runs, ears = (summaries(f"ear/{kind}-{pattern}.json") for kind in ("vae", "ear"))
         found = [ears[name.replace("vae-", "ear-")]["recall_1"] for name in runs]
         rows += [[group, name.removeprefix("vae-"), percent(at), *_vae_row("", s)[1:]]
                  for (name, s), at in zip(runs.items(), found, strict=True)]  # fmt: skip
         if len(runs) > 1:
-            means = [percent(mean([s[key] for s in runs.values()])) for key in _RATES]
-            row = [group, f"**mean of {len(runs)}**", percent(mean(found)), *means, "", ""]
-            rows.append([*row[:4], "", *row[4:]])
+            means = [percent(mean(found)), *_mean_rates(list(runs.values())), "", ""]
+            rows.append([group, f"**mean of {len(runs)}**", *means])
     return table(["", "split", "the ear's recall@1", *_VAE_HEAD], rows)
 
 
-_RATES = ("agreement", "agreement_sampled", "agreement_unique", "agreement_sampled_unique")
-
-
-def _summaries(pattern: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, result["summary"]) for name, result in load(pattern)]
+def ear_trials() -> str:
+    """What was tried before on splits that were looked at."""
+    rows = [[f"`{name}`", *_vae_row("", s)[1:]]
+            for name, s in summaries("ear/trials/vae-*.json").items()]  # fmt: skip
+    return table(["trial", *_VAE_HEAD], rows)
 
 
 def _ms(seconds: float) -> str:
@@ -380,7 +387,7 @@ TABLES = {
     "speed": speed, "features": features, "growth": growth,
     "vaegan": vaegan, "variants": variants, "learned": learned, "quality": quality,
     "speakers": speakers, "tradeoff": tradeoff, "belong": belong, "search": search,
-    "led-back": led_back, "better-ear": better_ear,
+    "led-back": led_back, "better-ear": better_ear, "ear-trials": ear_trials,
 }  # fmt: skip
 
 
