@@ -35,21 +35,19 @@ def start_from(
     this mix's test clips, CheckpointError.
     """
     towers, config = load_towers(folder)
-    encoder = getattr(model, "encoder", None)
-    kept = getattr(encoder, "layers", [])[:-1]
+    kept = Sequential(*getattr(model.encoder, "layers", [])[:-1])
     ear = towers.ear[: len(kept)]
     _check_shapes(kept, ear, folder)
     same_clips(mix, rebuild_mix(config, data_dir=data_dir, offline=offline))
-    Sequential(*kept).load_state(ear.state())
-    F = Sequential(*kept)(mix.train.clips[:HEARD])
+    kept.load_state(ear.state())
+    F = kept(mix.train.clips[:HEARD])
     for param in kept[-2].params():
         param.data /= np.sqrt((F * F).mean())
 
 
-def _check_shapes(kept: list[Layer], ear: Sequential, folder: str | Path) -> None:
+def _check_shapes(kept: Sequential, ear: Sequential, folder: str | Path) -> None:
     shapes = [
-        [(name, param.data.shape) for name, param in Sequential(*layers).named_params()]
-        for layers in (kept, ear.layers)
+        [(name, param.data.shape) for name, param in part.named_params()] for part in (kept, ear)
     ]
     ends_well = len(kept) > 1 and isinstance(kept[-2], Linear) and isinstance(kept[-1], ReLU)
     if not ends_well or shapes[0] != shapes[1]:
