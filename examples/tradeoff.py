@@ -32,7 +32,7 @@ def parse() -> argparse.Namespace:
     add("--alphas", type=numbers(cli.number(0)), default=ALPHAS, metavar="A,B", help=ALPHAS)
     add("--seeds", type=numbers(cli.integer(0)), default="0,1", metavar="A,B", help="0,1")
     add("--beta", type=cli.number(0), default=0.5, metavar="W", help="weight of KL (0.5)")
-    kinds, schedules = ("pixels", "features"), ("linear", "constant")
+    kinds, schedules = ("pixels", "mse", "features"), ("linear", "constant")
     add("--reconstruction", default="pixels", choices=kinds, help="default: pixels")
     add("--lr", type=cli.positive, default=5e-4, metavar="X", help="learning rate (5e-4)")
     add("--schedule", default="constant", choices=schedules, help="default: constant")

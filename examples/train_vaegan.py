@@ -17,6 +17,20 @@ def main() -> None:
     group = flags.add_argument_group("objective: adversarial + alpha * reconstruction + beta * KL")
     add = group.add_argument
     add("--alpha", type=cli.number(0), default=0.2, metavar="W", help="weight of reconstruction")
+    add(
+        "--alpha-ramp",
+        type=cli.number(0),
+        default=0.0,
+        metavar="N",
+        help="epochs over which it goes there from --alpha-start, by the same factor each step",
+    )
+    add(
+        "--alpha-start",
+        type=cli.positive,
+        default=0.002,
+        metavar="W",
+        help="so small a weight that it first learns to draw, and then to listen",
+    )
     add("--beta", type=cli.number(0), default=0.5, metavar="W", help="weight of KL")
     add(
         "--kl-warmup",
@@ -33,18 +47,21 @@ def main() -> None:
     )
     add(
         "--reconstruction",
-        choices=("pixels", "features"),
+        choices=("pixels", "mse", "features"),
         default="pixels",
-        help="of the picture's pixels, as in the talk, or of what the discriminator makes of them",
+        help="cross-entropy of pixels, their squared differences, or those of what the"
+        " discriminator makes of them",
     )
     add(
         "--arch",
         choices=("talk", "b", "bare", "hidden"),
-        default="talk",
+        default="bare",
         help="which layers have BatchNorm; see tinya2i.models.convnets",
     )
     flags.set_defaults(init="dcgan")
     args = flags.parse_args()
+    if args.alpha_ramp and not args.alpha:
+        flags.error("no factor leads to 0: --alpha-ramp needs an --alpha above it")
     args.model = "vaegan"
 
     from tinya2i.tasks.program import train_generator

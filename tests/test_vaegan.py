@@ -300,8 +300,8 @@ def test_the_discriminators_gradients_are_those_of_its_own_loss_alone(model):
         V, backprop = model.discriminator.forward(pictures)
         backprop(losses.bce_with_logits(V, np.full_like(V, label))[1])
     expected = {f"discriminator.{k}": p.grad.copy() for k, p in model.discriminator.named_params()}
-    others = {"adversarial": "saturating"}, {"reconstruction": "features"}
-    for options in ({}, {"alpha": 0, "beta": 0}, *others):
+    others = [{"reconstruction": of} for of in vaegan.RECONSTRUCTION]
+    for options in ({"adversarial": "saturating"}, {"alpha": 0, "beta": 0}, *others):
         taken = gradients_of(model, X, T, noise, **options)[1]
         for name, dA in expected.items():
             assert dA.any()
@@ -587,6 +587,8 @@ class Oracle:
         fool = log_sigmoid(-fake).mean() if saturating else -log_sigmoid(fake).mean()
         if of == "features":
             likeness = ((features_fake - features_real) ** 2).sum() / (2 * len(X))
+        elif of == "mse":
+            likeness = torch.nn.functional.mse_loss(Y, T, reduction="sum") / len(X)
         else:
             likeness = torch.nn.functional.binary_cross_entropy(Y, T, reduction="sum") / len(X)
         kl = (mu**2 + torch.exp(logvar) - 1 - logvar).sum() / (2 * len(X))
@@ -595,7 +597,7 @@ class Oracle:
             self.adam_d.step()
         self.adam_g.step()
         values = {"discriminator": loss_d, "adversarial": fool, "kl": kl}
-        values["reconstruction" if of == "pixels" else "reconstruction_features"] = likeness
+        values["reconstruction" + ("" if of == "pixels" else f"_{of}")] = likeness
         return {name: value.detach().numpy() for name, value in values.items()}
 
     def learn(self, params, loss):
@@ -615,6 +617,7 @@ class Oracle:
         ("talk", "non-saturating", "pixels"),
         ("talk", "saturating", "pixels"),
         ("hidden", "non-saturating", "pixels"),
+        ("talk", "non-saturating", "mse"),
         ("talk", "non-saturating", "features"),
     ],
 )

@@ -62,6 +62,22 @@ def test_the_weights_of_the_objective_reach_the_loss(mix):  # noqa: F811
     assert saturating["adversarial"] < 0 < losses["adversarial"]
 
 
+def test_the_weight_of_reconstruction_rises_by_the_same_factor_each_step(mix):  # noqa: F811
+    rises = {"alpha": 0.16, "alpha_start": 0.01, "alpha_ramp": 0.8}  # 4 of the 5 steps of an epoch
+    task = gan_task(mix, beta=0.0, reconstruction="mse", **rises)
+    assert task.objective.startswith(
+        "adversarial + 0.16 * reconstruction of mse (from 0.01 over 0.8 epochs)"
+    )
+    steps = play(task, range(5)) + play(task, [0], epoch=1)
+    weights = [
+        (step["generator"] - step["adversarial"]) / step["reconstruction_mse"] for step in steps
+    ]
+    assert weights == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16, 0.16], rel=1e-4)
+    assert gan_task(mix, alpha=0.01).alpha_at(0) == 0.01  # it stays unless told to go
+    with pytest.raises(ValueError, match="no factor leads to or from 0"):
+        gan_task(mix, **{**rises, "alpha": 0.0})
+
+
 def test_a_saved_task_goes_on_in_every_bit(mix):  # noqa: F811
     whole, first, second = gan_task(mix), gan_task(mix), gan_task(mix, arch="talk", seed=0)
     play(whole, range(3))

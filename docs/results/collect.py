@@ -23,7 +23,8 @@ TOWERS = {"objective": "correspondence", "negatives": "random", "ear": "tower"}
 OTHER_DEFAULTS = {
     "vaegan": {
         "lr": 2e-4, "init": "dcgan", "kl_warmup": 0.0, "alpha": 0.2, "beta": 0.5,
-        "adversarial": "non-saturating", "reconstruction": "pixels", "arch": "talk",
+        "adversarial": "non-saturating", "reconstruction": "pixels", "alpha_start": 0.002,
+        "alpha_ramp": 0.0, "arch": None,  # always said: what was the default has changed
     },
     "cvae": {"kl_warmup": 0.0, "hybrid": 0.035, "hybrid_fall": 1.0},
     **dict.fromkeys(("correspondence", "retrieval", "labelled"), TOWERS),

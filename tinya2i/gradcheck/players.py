@@ -46,6 +46,8 @@ def own_losses(
     fool = {"non-saturating": -np.log(fake), "saturating": np.log(1 - fake)}[adversarial]
     if reconstruction == "features":
         likeness = ((model.eye.forward(Y)[0] - model.eye.forward(T)[0]) ** 2).sum() / 2
+    elif reconstruction == "mse":
+        likeness = ((Y - T) ** 2).sum()
     else:
         likeness = -(T * np.log(Y) + (1 - T) * np.log(1 - Y)).sum()
     kl = (mu**2 + np.exp(logvar) - 1 - logvar).sum() / 2

@@ -16,7 +16,9 @@ loss of Goodfellow et al. 2014), and, so that they follow the sound, to draw T:
     reconstruction (Y, T)    decoder, encoder; with features through D, as above
     KL                       encoder
 
-The talk reconstructs pixels. Larsen et al. 2016 (equations 6 to 8) reconstruct what D makes of
+The talk does not say how it compares pixels: here by their binary cross-entropy ("pixels", as the
+VAE), or by squared differences ("mse"), which cost a sharp stroke in a wrong place less: at most 1
+a pixel. Larsen et al. 2016 (equations 6 to 8) reconstruct what D makes of
 them: 1/2 |F(Y) - F(T)|^2, where F is the first part of D, up to its second activation. Only this
 term of their method is here: their encoder gets nothing of -log D(Y), their weight counts for the
 decoder alone, and their D also sees pictures of z ~ N(0, 1). F(Y) and F(T) are each normalised by
@@ -43,7 +45,7 @@ from tinya2i.models.vae import VAE
 from tinya2i.optim import Adam, Optimiser
 
 ADVERSARIAL = ("non-saturating", "saturating")
-RECONSTRUCTION = ("pixels", "features")
+RECONSTRUCTION = ("pixels", "mse", "features")
 
 
 class VAEGAN(VAE):
@@ -131,12 +133,12 @@ def gradients(
 ) -> dict[str, Array]:
     """Adds dL_D to the discriminator's gradients, dL_G to those of encoder and decoder.
 
-    The binary cross-entropy of pixels, the squared differences of features and KL are summed over
-    pixels, features or latents, and averaged over the batch. adversarial="saturating" is the
-    minimax game's log(1 - D(Y)) in place of -log D(Y). Returns 0-d arrays: "discriminator" (L_D),
-    "generator" (L_G) and its "adversarial", "reconstruction" and "kl"; and the means of D's
-    verdicts, "d_real" and "d_fake": 1 and 0 where D has won, both 1/2 where it cannot tell. With
-    features theirs is "reconstruction_features" instead.
+    Reconstruction and KL are summed over pixels, features or latents, and averaged over the batch.
+    adversarial="saturating" is the minimax game's log(1 - D(Y)) in place of -log D(Y). Returns 0-d
+    arrays: "discriminator" (L_D), "generator" (L_G) and its "adversarial", "reconstruction" and
+    "kl"; and the means of D's verdicts, "d_real" and "d_fake": 1 and 0 where D has won, both 1/2
+    where it cannot tell. The other reconstructions are "reconstruction_mse" and
+    "reconstruction_features" instead.
     ValueError for another name than those in ADVERSARIAL and RECONSTRUCTION.
     """
     if adversarial not in ADVERSARIAL:
@@ -148,6 +150,10 @@ def gradients(
     if reconstruction == "features":
         judged, dY = _judge(model, T, Y, adversarial, alpha)
         likeness, dZ = judged["reconstruction_features"], dY * Y * (1 - Y)
+    elif reconstruction == "mse":
+        judged, dY = _judge(model, T, Y, adversarial)
+        likeness, dL = losses.mse(Y, T)
+        judged["reconstruction_mse"], dZ = likeness, (dY + alpha * dL) * Y * (1 - Y)
     else:
         judged, dY = _judge(model, T, Y, adversarial)
         likeness, dZ = losses.bce_with_logits(Z, T)

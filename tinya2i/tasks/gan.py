@@ -15,7 +15,9 @@ UNDECIDED = 0.01  # a difference between the verdicts on real pictures and on fa
 class VAEGANTask(VAETask):
     """adversarial + alpha * reconstruction + beta * KL, against a discriminator; see models.vaegan.
 
-    alpha = beta = 0 is the plain GAN. betas: of both Adams, DCGAN's unless given.
+    alpha = beta = 0 is the plain GAN. The weight of reconstruction goes from alpha_start to alpha
+    over alpha_ramp epochs, by the same factor each step. betas: of both Adams, DCGAN's unless
+    given.
     """
 
     least = 2  # for BatchNorm
@@ -24,20 +26,34 @@ class VAEGANTask(VAETask):
         self,
         *given,
         alpha: float = 0.2,
+        alpha_start: float = 0.002,
+        alpha_ramp: float = 0.0,
         beta: float = 0.5,
         adversarial: str = "non-saturating",
         reconstruction: str = "pixels",
         betas: tuple[float, float] = (0.5, 0.999),
         **options,
     ):
-        self.alpha, self.betas = alpha, betas
+        if alpha_ramp and not (alpha > 0 and alpha_start > 0):
+            raise ValueError("no factor leads to or from 0: alpha and alpha_start must be positive")
+        self.alpha, self.alpha_start, self.alpha_ramp = alpha, alpha_start, alpha_ramp
+        self.betas = betas
         self.adversarial, self.reconstruction = adversarial, reconstruction
         self.reconstructed = f"reconstruction of {reconstruction}"
+        if alpha_ramp:
+            self.reconstructed += f" (from {alpha_start:g} over {alpha_ramp:g} epochs)"
         super().__init__(*given, kl_weight=beta, **options)
 
     @property
     def objective(self) -> str:
         return f"adversarial + {self.alpha:g} * {super().objective}"
+
+    def alpha_at(self, index: int) -> float:
+        """alpha_start * (alpha / alpha_start)^ramp, before step `index`."""
+        if not self.alpha_ramp:
+            return self.alpha
+        done = self.ramp(index, self.alpha_ramp)
+        return self.alpha_start * (self.alpha / self.alpha_start) ** done
 
     def make_optimisers(self) -> dict[str, Optimiser]:
         discriminator, generator = vaegan.optimisers(self.model, self.lr, self.betas)
@@ -53,7 +69,7 @@ class VAEGANTask(VAETask):
             X,
             T,
             noise,
-            alpha=self.alpha,
+            alpha=self.alpha_at(index),
             beta=beta,
             adversarial=self.adversarial,
             reconstruction=self.reconstruction,

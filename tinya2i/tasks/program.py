@@ -111,7 +111,10 @@ def make_task(args: argparse.Namespace, mix: data.Mix, judge, xp) -> GeneratorTa
         "vaegan": (
             VAEGANTask,
             lambda: VAEGAN(args.arch, *given),
-            ("alpha", "beta", "kl_warmup", "adversarial", "reconstruction"),
+            (
+                *("alpha", "alpha_start", "alpha_ramp", "beta", "kl_warmup"),
+                *("adversarial", "reconstruction"),
+            ),
         ),
     }[args.model]
     options: dict[str, Any] = {"xp": xp, "repair": args.repair, "decay": cli.decay(args)}

@@ -102,8 +102,8 @@ def name_of(run: Path) -> tuple[str, str]:
         steps = json.loads((run / "summary.json").read_text(encoding="utf-8"))["steps"]
         kind = flags["model"]
         name, knob = KNOBS.get(kind, (kind.upper(), None))
-        if flags.get("reconstruction") == "features":
-            name += " of features"
+        if (of := flags.get("reconstruction", "pixels")) != "pixels":
+            name += f" of {of}"
         after = f", seed {flags['seed']}, {steps} steps"
         if knob is None:
             return "", name + after
