@@ -3,6 +3,7 @@
 python examples/tradeoff.py --data mix --references runs/vae-mix      hours: 14 runs of an epoch
 python examples/tradeoff.py --data mix --alphas 0,0.001,0.2 --seeds 0 --limit-train 12800
 python examples/tradeoff.py --data mix --alphas '' --references runs/vae-mix runs/cvae-mix
+python examples/tradeoff.py --data mix --alphas '' --references runs/a runs/b --beside tradeoff.json
 python examples/tradeoff.py --data toy --limit-train 640 --alphas 0.1,1 --seeds 0     to see it run
 
 Trains a VAE-GAN for each weight alpha of the reconstruction and each seed, goes on where it was
@@ -43,6 +44,13 @@ def parse() -> argparse.Namespace:
     add(
         "--references", nargs="+", default=[], metavar="RUN", help="other runs, to draw beside them"
     )
+    add(
+        "--beside",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="tradeoff.json of other sweeps, whose points to draw, too",
+    )
     add("--judge", metavar="DIR", help="run of train_lenet5 (default: runs/lenet5-DATA)")
     add("--jobs", type=natural, default=1, metavar="N", help="runs at once, sharing the cores (1)")
     add("--data-dir", metavar="DIR", help="where the data sets are, or go to")
@@ -68,11 +76,12 @@ def main() -> None:
     settings = {name: getattr(args, name) for name in ("data", *SETTINGS, "epochs", "limit_train")}
     tradeoff.check(sweep, settings)
     names = [tradeoff.name_of(Path(run)) for run in args.references]  # before hours of training
+    known = [point for file in args.beside for point in tradeoff.read_points(Path(file))]
     train_vaegan = Path(__file__).with_name("train_vaegan.py")
     tradeoff.train_cells(sweep, train_vaegan, words(args), args.jobs, print)
     runs = [(*tradeoff.name_of(cell.folder), cell.folder) for cell in sweep]
     runs += [(*name, Path(run)) for name, run in zip(names, args.references, strict=True)]
-    points = [measured(*run, judge, args) for run in runs]
+    points = known + [measured(*run, judge, args) for run in runs]
     print(tradeoff.table(points))
     result = {**settings, "environment": environment(), "points": points}
     program.write_json(out / "tradeoff.json", result)

@@ -261,9 +261,11 @@ def test_tradeoff(place, vae, inside, monkeypatch, tmp_path):
     assert (code, errors) == (0, "")
     assert "1 of 1 runs are done" in output
     elsewhere = tmp_path / "new"
-    code, output, errors = inside("tradeoff", "--alphas", "", *words[9:-1], elsewhere)
+    beside = ("--beside", tmp_path / "tradeoff.json")
+    code, output, errors = inside("tradeoff", "--alphas", "", *words[9:-1], elsewhere, *beside)
     assert (code, errors) == (0, "")
-    assert len(json.loads((elsewhere / "tradeoff.json").read_text())["points"]) == 1
+    points = json.loads((elsewhere / "tradeoff.json").read_text())["points"]
+    assert points == [*found["points"], found["points"][1] | {"judge": None}]
     code, output, errors = inside(*words, "--lr", "1e-3")
     assert (code, "another lr: choose another --out" in errors) == (2, True)
     (place / "runs/vae-toy/tradeoff.json").unlink()

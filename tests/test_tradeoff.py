@@ -95,6 +95,14 @@ def test_a_failed_run_is_named_after_the_others_are_done_and_goes_on(program, tm
             {"model": "vaegan", "alpha": 5.0, "reconstruction": "features"},
             ("5", "VAE-GAN of features, alpha, seed 3, 70 steps"),
         ),
+        (
+            {"model": "vaegan", "alpha": 0.1, "reconstruction": "mse", "alpha_ramp": 1.25},
+            ("0.1", "VAE-GAN of mse, rising alpha, seed 3, 70 steps"),
+        ),
+        (
+            {"model": "cvae", "hybrid": 0.05, "ear_from": "runs/contrastive"},
+            ("0.05", "CVAE with a taught ear, hybrid, seed 3, 70 steps"),
+        ),
     ],
 )
 def test_what_a_run_is_called(tmp_path, flags, expected):
@@ -126,6 +134,15 @@ def test_a_sweep_with_other_settings_is_refused(tmp_path):
         RunError, match="alpha-1-seed-0 was trained with another lr, reconstruction"
     ):
         tradeoff.check(cells, {"lr": 2e-4, "arch": "bare", "reconstruction": "pixels"})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"points": 3}', '{"points": [{"label": "x"}]}'])
+def test_a_file_without_points_is_refused(tmp_path, text):
+    (tmp_path / "tradeoff.json").write_text(text)
+    with pytest.raises(RunError, match="has no points to draw"):
+        tradeoff.read_points(tmp_path / "tradeoff.json")
+    with pytest.raises(RunError, match="has no points to draw"):
+        tradeoff.read_points(tmp_path / "none.json")
 
 
 def test_the_picture_is_written(tmp_path):

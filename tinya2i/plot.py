@@ -124,7 +124,7 @@ def tradeoff(
     points: {"label", "diversity", "agreement", "interval": (low, high), "group"} each; points of a
     group are joined in their order. lines: label -> an agreement to draw a line at.
     """
-    figure, _ = _figure(6.4, 4.2, axes=False)
+    figure, _ = _figure(6.4, 5.6, axes=False)
     axes = figure.add_subplot()
     for label, height in lines.items():
         axes.axhline(100 * height, color="0.75", linewidth=0.8, linestyle="--")
@@ -153,7 +153,7 @@ def tradeoff(
     axes.set(xlim=(0, None), ylim=(0, 102))
     axes.tick_params(labelsize=7, colors=INK)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False, loc="center right")
+    axes.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     figure.tight_layout()
     _save(figure, path)
 

@@ -104,10 +104,14 @@ def name_of(run: Path) -> tuple[str, str]:
         name, knob = KNOBS.get(kind, (kind.upper(), None))
         if (of := flags.get("reconstruction", "pixels")) != "pixels":
             name += f" of {of}"
+        if flags.get("alpha_ramp"):
+            knob = "rising alpha"
+        if flags.get("ear_from"):
+            name += " with a taught ear"
         after = f", seed {flags['seed']}, {steps} steps"
         if knob is None:
             return "", name + after
-        return f"{flags[knob]:g}", f"{name}, {knob}{after}"
+        return f"{flags[KNOBS[kind][1]]:g}", f"{name}, {knob}{after}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{run} is no finished run of a generator's trainer: {error!r}") from error
 
@@ -131,6 +135,18 @@ def point(label: str, group: str, agreement: dict[str, Any], quality: dict[str, 
         **{name: row[name] for name in ("lenet_fid", "precision", "recall")},
         "kl": agreement.get("kl"),
     }
+
+
+def read_points(path: Path) -> list[dict[str, Any]]:
+    """The points that a sweep has left in its tradeoff.json. RunError where there are none."""
+    try:
+        points = json.loads(path.read_text(encoding="utf-8"))["points"]
+        table(points)  # has all that is drawn and printed
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} has no points to draw: {error!r}; take a tradeoff.json of examples/tradeoff.py"
+        ) from error
+    return points
 
 
 def table(points: Sequence[dict[str, Any]]) -> str:
