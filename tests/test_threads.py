@@ -1,7 +1,9 @@
 """Work on all cores: every item once, whoever is slow; the same numbers, also after a fork."""
 
 import concurrent.futures
+import copy
 import functools
+import itertools
 import os
 import select
 import signal
@@ -500,6 +502,46 @@ def test_slices_do_not_change_the_numbers(set_threads, monkeypatch, items):
     sliced = [A for compute in ALL for A in compute()]
     for A, B in zip(whole, sliced, strict=True):
         np.testing.assert_allclose(A, B, rtol=1e-12, atol=1e-12, strict=True)
+
+
+LAYERS = {
+    "ReLU": layers.ReLU(),
+    "LeakyReLU": layers.LeakyReLU(0.2),
+    "BatchNorm2d": layers.BatchNorm2d(6),
+    "MaxPool2d": layers.MaxPool2d(2),
+    "MaxPool2d with gaps": layers.MaxPool2d(2, 3),
+    "MaxPool2d that overlap": layers.MaxPool2d(3, 2),
+    "Conv2d": layers.Conv2d(6, 8, 5, padding=2),
+}
+
+
+def batch_innermost(A):
+    return A.transpose(1, 2, 3, 0).copy().transpose(3, 0, 1, 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_order_in_memory_changes_nothing(set_threads, name, count):
+    """With the batch innermost, shares are rows of the picture instead of examples."""
+    set_threads(count)
+    layer, rng = copy.deepcopy(LAYERS[name]).astype(np.float64), np.random.default_rng(0)
+    X = rng.integers(-9, 9, (48, 30, 31, 6)) / 4  # with equals, among which pooling must choose
+    dY, results = rng.standard_normal(layer(X).shape), []
+    for turn in (np.ascontiguousarray, batch_innermost):
+        Y, backprop = layer.forward(turn(X))
+        layer.zero_grad()
+        results.append([Y, backprop(turn(dY)), *(param.grad.copy() for param in layer.params())])
+    for A, B in zip(*results, strict=True):
+        np.testing.assert_allclose(A, B, rtol=1e-12, atol=1e-11, strict=True)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (7, 4, 6), (4, 3, 5, 2)])
+def test_a_sum_of_columns_in_any_order_in_memory(shape):
+    X = np.random.default_rng(0).standard_normal(shape)
+    expected = X.sum(axis=tuple(range(X.ndim - 1)))
+    for axes in itertools.permutations(range(X.ndim)):
+        turned = X.transpose(axes).copy().transpose(np.argsort(axes))
+        np.testing.assert_allclose(ops.column_sum(turned), expected, rtol=1e-12)
 
 
 def test_one_sample_or_none(set_threads):

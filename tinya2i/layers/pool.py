@@ -32,6 +32,13 @@ class MaxPool2d(_Pool2d):
     several equals, as in PyTorch. NaN in gives NaN out.
     """
 
+    def _part(self, part: slice, by_rows: bool) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """Where these examples, or rows of outputs, and the pixels that they see are."""
+        if not by_rows:
+            return (part,), (part,)
+        s, k = self.stride[0], self.kernel[0]
+        return (slice(None), part), (slice(None), slice(part.start * s, (part.stop - 1) * s + k))
+
     def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
         xp = array_module(X)
         taps = self.taps(X)
@@ -41,23 +48,27 @@ class MaxPool2d(_Pool2d):
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             dX = xp.zeros_like(X)
-
             disjoint = all(s >= k for s, k in zip(self.stride, self.kernel, strict=True))
+            # Where the batch is innermost in memory, slices of it would be short runs.
+            by_rows = disjoint and X.strides[0] < X.strides[1]
 
             def work(parts: Iterable[slice]) -> None:
                 for part in parts:
-                    dy = xp.empty_like(Y[part])  # in Y's order in memory
-                    dy[...] = dY[part]
+                    outputs, inputs = self._part(part, by_rows)
+                    dy = xp.empty_like(Y[outputs])  # in Y's order in memory
+                    dy[...] = dY[outputs]
                     free = xp.ones_like(dy, dtype=bool)  # windows that have not found their pixel
-                    for tap, d_tap in zip(self.taps(X[part]), self.taps(dX[part]), strict=True):
-                        here = (tap == Y[part]) & free
+                    taps = zip(self.taps(X[inputs]), self.taps(dX[inputs]), strict=True)
+                    for tap, d_tap in taps:
+                        here = (tap == Y[outputs]) & free
                         free ^= here
                         if disjoint:
                             xp.multiply(dy, here, out=d_tap)
                         else:
                             d_tap += dy * here
 
-            in_shares(xp, len(X), X[:1].nbytes, work)
+            n = Y.shape[1] if by_rows else len(X)
+            in_shares(xp, n, X.nbytes // max(1, n), work)
             return dX
 
         return Y, backprop

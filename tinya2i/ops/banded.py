@@ -7,7 +7,8 @@ moved by one step, zeros elsewhere) gives all of them. This is more arithmetic, 
 
 Pictures are stored with the batch as the last axis, (h, w, c, n), so that everything is done in
 runs of n numbers: results have the usual shape (n, h, w, c), as a view. Functions of every element
-keep that order in memory without knowing it.
+keep that order in memory without knowing it. Threads share rows of outputs, which leaves these runs
+whole; only windows that are added up where they overlap are shared by examples.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from tinya2i.ops.windows import Pair, out_sizes
 from tinya2i.threads import in_shares
 
 MOST_CHANNELS = 16
-MOST_TILE = 7  # outputs: with more, the products with zeros take longer than all the rest
+MOST_TILE = 4  # outputs: with more, the products with zeros take longer than all the rest
 
 
 def pays(c_in: int, c_out: int, width: int, kernel: Pair) -> bool:
@@ -38,15 +39,16 @@ def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, paddin
     oh, ow = out_sizes(X.shape[1:3], kernel, stride, padding)
     Y = np.empty((oh, ow // tile(ow), tile(ow) * W.shape[1], n), X.dtype)
     B = matrix(W, tile(ow), kernel, stride[1])
+    P = _batch_last(X, padding)
 
     def work(parts: Iterable[slice]) -> None:
         for part in parts:
-            cols = _columns(_batch_last(X[part], padding), kernel, stride, oh, ow)
-            np.matmul(B.T, cols, out=Y[..., part])
+            cols = _columns(P, kernel, stride, part, ow)
+            np.matmul(B.T, cols.reshape(*cols.shape[:2], len(B), n), out=Y[part])
             if b is not None:
-                Y[..., part] += np.tile(b, tile(ow))[:, None]
+                Y[part] += np.tile(b, tile(ow))[:, None]
 
-    in_shares(np, n, Y[..., :1].nbytes, work)
+    in_shares(np, oh, Y.shape[1] * len(B) * n * Y.itemsize, work)
     return Y.reshape(oh, ow, W.shape[1], n).transpose(3, 0, 1, 2)
 
 
@@ -59,15 +61,20 @@ def conv_input_grad(
     ow = dY.shape[2]
     dX = np.empty((h, w, c, n), dY.dtype)
     B = matrix(W, tile(ow), kernel, stride[1])
+    D = _tiles(dY)
 
     def work(parts: Iterable[slice]) -> None:
         for part in parts:
-            P = np.zeros((h + 2 * ph, w + 2 * pw, c, dY[part].shape[0]), dY.dtype)
-            _add_columns(P, np.matmul(B, _tiles(dY[part])), kernel, stride, ow)
+            dcols = np.matmul(B, D[..., part])
+            P = np.zeros((h + 2 * ph, w + 2 * pw, c, dcols.shape[-1]), dY.dtype)
+            _add_columns(P, dcols, kernel, stride, ow)
             bias = 0 if b is None else b[:, None]
             np.add(P[ph : ph + h, pw : pw + w], bias, out=dX[..., part])
 
-    in_shares(np, n, dX[..., :1].nbytes, work)
+    item = D.shape[0] * D.shape[1] * len(B) * dY.itemsize
+    in_shares(
+        np, n, item, work, least=n * item
+    )  # one slice a thread: long runs before little memory
     return dX.transpose(3, 0, 1, 2)
 
 
@@ -76,15 +83,19 @@ def conv_weight_grad(
 ) -> None:
     """dW += im2col(X).T @ dY, in place: dW (kh*kw*c_in, c_out)."""
     oh, ow = dY.shape[1:3]
+    P, D = _batch_last(X, padding), _tiles(dY)
+    zero = np.zeros_like(matrix(dW, tile(ow), kernel, stride[1]))
 
     def work(parts: Iterable[slice]) -> Array:
-        dB = np.zeros_like(matrix(dW, tile(ow), kernel, stride[1]))
-        for part in parts:
-            cols = _columns(_batch_last(X[part], padding), kernel, stride, oh, ow)
-            dB += np.matmul(cols, _tiles(dY[part]).swapaxes(2, 3)).sum(axis=(0, 1))
+        dB = zero
+        for part in parts:  # one long product: all tiles and examples are its inner axis
+            cols = _columns(P, kernel, stride, part, ow).transpose(2, 3, 4, 0, 1, 5)
+            dY_cols = D[part].transpose(2, 0, 1, 3)
+            dB = dB + cols.reshape(len(dB), -1) @ dY_cols.reshape(dB.shape[1], -1).T
         return dB
 
-    for dB in in_shares(np, len(X), dY[:1].nbytes, work, fixed=True):
+    item = D.shape[1] * len(zero) * len(X) * D.itemsize
+    for dB in in_shares(np, oh, item, work, fixed=True):
         add_matrix_grad(dW, dB, tile(ow), kernel, stride[1])
 
 
@@ -122,14 +133,14 @@ def _batch_last(X: Array, padding: Pair) -> Array:
     return P
 
 
-def _columns(P: Array, kernel: Pair, stride: Pair, oh: int, ow: int) -> Array:
-    """The windows of all tiles: (oh, ow // tile, kh*width*c, n)."""
+def _columns(P: Array, kernel: Pair, stride: Pair, rows: slice, ow: int) -> Array:
+    """A view of the windows of tiles in these rows of outputs: (rows, tiles, kh, width, c, n)."""
     (kh, _), (sh, sw), t = kernel, stride, tile(ow)
     row, pixel, channel, item = P.strides
-    shape = (oh, ow // t, kh, _width(t, kernel, sw), *P.shape[2:])
+    shape = (rows.stop - rows.start, ow // t, kh, _width(t, kernel, sw), *P.shape[2:])
     strides = (row * sh, pixel * sw * t, row, pixel, channel, item)
-    V = np.lib.stride_tricks.as_strided(P, shape, strides, writeable=False)
-    return V.reshape(oh, ow // t, -1, P.shape[-1])
+    P = P[rows.start * sh :]
+    return np.lib.stride_tricks.as_strided(P, shape, strides, writeable=False)
 
 
 def _tiles(dY: Array) -> Array:

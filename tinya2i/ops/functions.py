@@ -11,21 +11,25 @@ LARGE_BYTES = 4 << 20  # below, waking a second thread takes longer than it save
 
 
 def elementwise(function: Callable[..., Array], *arrays: Array) -> Array:
-    """function(*arrays, out) of arrays of one shape; large ones in shares of the first axis.
+    """function(*arrays, out) of arrays of one shape; large ones in shares of one axis.
 
-    function writes into out and returns it, or makes an array of its own where out is None.
+    That is the outermost in memory of the first array, so that each share is in one piece; never
+    the last, along which function may broadcast. function writes into out and returns it, or makes
+    an array of its own where out is None.
     """
     X = arrays[0]
     xp = array_module(X)
     if X.nbytes < LARGE_BYTES or xp is not np:
         return function(*arrays, None)
     Y = xp.empty_like(X)  # in the same order in memory
+    outermost = max(range(max(1, X.ndim - 1)), key=lambda axis: X.strides[axis])
+    *inputs, out = (A.swapaxes(0, outermost) for A in (*arrays, Y))
 
     def work(parts: Iterable[slice]) -> None:
         for part in parts:
-            function(*(array[part] for array in arrays), Y[part])
+            function(*(A[part] for A in inputs), out[part])
 
-    in_shares(xp, len(X), X[:1].nbytes, work)
+    in_shares(xp, len(out), out[:1].nbytes, work)
     return Y
 
 

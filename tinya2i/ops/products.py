@@ -56,8 +56,10 @@ def column_sum(X: Array) -> Array:
     """
     if kernels.usable(X):
         return kernels.column_sum(X)
-    if array_module(X) is np and X.ndim > 2 and not X.flags.c_contiguous:
-        return X.sum(axis=tuple(range(X.ndim - 1)))  # quick where the batch is innermost in memory
+    batch_last = X.transpose(*range(1, X.ndim), 0)
+    if array_module(X) is np and X.ndim > 2 and batch_last.flags.c_contiguous:
+        over_batch = batch_last @ np.ones(len(X), X.dtype)
+        return column_sum(over_batch)
     X = X.reshape(-1, X.shape[-1])
     return array_module(X).ones(len(X), X.dtype) @ X
 
