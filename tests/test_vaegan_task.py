@@ -109,6 +109,8 @@ def test_a_last_batch_of_one_is_left_out(mix, images, steps):  # noqa: F811
         ({"kl": 6.0, "d_real": 0.78, "d_fake": 0.22}, []),
         ({"kl": 6.0, "d_real": 0.995, "d_fake": 0.2}, []),
         ({"kl": 6.0, "d_real": 0.5, "d_fake": 0.495}, ["cannot tell"]),
+        ({"kl": 6.0, "d_real": 0.83, "d_fake": 0.17, "agreement_unique": 0.11}, ["do not follow"]),
+        ({"kl": 6.0, "d_real": 0.66, "d_fake": 0.34, "agreement_unique": 0.96}, []),
         ({"kl": 0.1, "d_real": 0.7, "d_fake": 0.3}, ["posterior collapse"]),
         ({"kl": 0.1, "d_real": 0.999, "d_fake": 0.0}, ["posterior collapse", "has won"]),
     ],
@@ -118,14 +120,13 @@ def test_health(mix, metrics, words):  # noqa: F811
     assert len(warnings) == len(words)
     assert all(word in warning for word, warning in zip(words, warnings, strict=True))
     # Where BatchNorm stands behind the verdicts, their means say nothing.
-    of_the_latent = [word for word in words if word == "posterior collapse"]
-    assert len(gan_task(mix).health(metrics)) == len(of_the_latent)
+    others = [word for word in words if word in ("posterior collapse", "do not follow")]
+    assert len(gan_task(mix).health(metrics)) == len(others)
 
 
 def test_a_plain_gan_has_no_latent_to_collapse(mix):  # noqa: F811
-    assert (
-        gan_task(mix, alpha=0.0, beta=0.0).health({"kl": 0.0, "d_real": 0.7, "d_fake": 0.3}) == []
-    )
+    deaf = {"kl": 0.0, "d_real": 0.7, "d_fake": 0.3, "agreement_unique": 0.1}
+    assert gan_task(mix, alpha=0.0, beta=0.0).health(deaf) == []
 
 
 @pytest.fixture(scope="module")

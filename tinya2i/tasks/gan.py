@@ -6,7 +6,7 @@ from tinya2i.backend import Array
 from tinya2i.layers import BatchNorm2d
 from tinya2i.models import vaegan
 from tinya2i.optim import Optimiser
-from tinya2i.tasks.generator import VAETask
+from tinya2i.tasks.generator import HEARD, VAETask
 
 WON = 0.9  # of the verdicts "real" on real pictures, and "fake" on fakes: a run at 0.95 was lost
 UNDECIDED = 0.01  # a difference between the verdicts on real pictures and on fakes
@@ -76,12 +76,19 @@ class VAEGANTask(VAETask):
         )
 
     def health(self, metrics: Mapping[str, float]) -> list[str]:
-        """Warns of a collapsed latent, and of a discriminator that nobody learns from any more.
+        """Warns of a collapsed latent, of pictures that do not follow the sound, and of a
+        discriminator that nobody learns from any more.
 
         The latter only where the verdicts' means tell: a BatchNorm behind them gives those on real
         pictures and those on fakes the same mean, whatever D thinks of either.
         """
         warnings = super().health(metrics) if self.kl_weight else []
+        if self.alpha and (agreement := metrics.get("agreement_unique", 1.0)) < HEARD:
+            warnings.append(
+                f"the pictures do not follow the sound: {agreement:.1%} are read as what was said. "
+                "If they did before, the weight of reconstruction has grown too large for strokes: "
+                "try a lower --alpha; else a higher one, or more epochs"
+            )
         if isinstance(self.model.discriminator[-1], BatchNorm2d):
             return warnings
         real, fake = metrics.get("d_real", 0.5), metrics.get("d_fake", 0.0)
