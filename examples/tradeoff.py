@@ -7,8 +7,8 @@ python examples/tradeoff.py --data mix --alphas '' --references runs/a runs/b --
 python examples/tradeoff.py --data toy --limit-train 640 --alphas 0.1,1 --seeds 0     to see it run
 
 Trains a VAE-GAN for each weight alpha of the reconstruction and each seed, goes on where it was
-stopped, and draws agreement against diversity. With few epochs the talk's own settings, the
-defaults of train_vaegan, learn little: here they are those that learn most in one.
+stopped, and draws agreement against diversity. With few epochs the talk's learning rate, the
+default of train_vaegan, teaches little: here it is one that teaches most in one.
 """
 
 import argparse

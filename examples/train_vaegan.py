@@ -61,7 +61,7 @@ def main() -> None:
     flags.set_defaults(init="dcgan")
     args = flags.parse_args()
     if args.alpha_ramp and not args.alpha:
-        flags.error("no factor leads to 0: --alpha-ramp needs an --alpha above it")
+        flags.error("no factor leads to 0: give --alpha more than 0, or leave --alpha-ramp out")
     args.model = "vaegan"
 
     from tinya2i.tasks.program import train_generator

@@ -134,15 +134,37 @@ def test_a_sweep_with_other_settings_is_refused(tmp_path):
         RunError, match="alpha-1-seed-0 was trained with another lr, reconstruction"
     ):
         tradeoff.check(cells, {"lr": 2e-4, "arch": "bare", "reconstruction": "pixels"})
+    config["flags"]["alpha_ramp"] = 1.0
+    (cells[1].folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match=r"the alpha of .* has risen"):
+        tradeoff.check(cells, {"lr": 1e-3, "arch": "bare"})
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"points": 3}', '{"points": [{"label": "x"}]}'])
+NUMBERS = ("agreement", "agreement_mu", "diversity", "within_digit", "precision", "recall")
+POINT = {"group": "VAE", "label": "", "kl": None, "lenet_fid": 9.0} | dict.fromkeys(NUMBERS, 0.5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", '{"points": 3}', '{"points": []}', '{"points": {}}'),
+        '{"points": [{"label": "x"}]}',
+        json.dumps({"points": [POINT]}),
+        json.dumps({"points": [POINT | {"interval": [0.5]}]}),
+    ],
+)
 def test_a_file_without_points_is_refused(tmp_path, text):
     (tmp_path / "tradeoff.json").write_text(text)
     with pytest.raises(RunError, match="has no points to draw"):
         tradeoff.read_points(tmp_path / "tradeoff.json")
     with pytest.raises(RunError, match="has no points to draw"):
         tradeoff.read_points(tmp_path / "none.json")
+
+
+def test_the_points_of_a_file(tmp_path):
+    points = [POINT | {"interval": [0.4, 0.6]}]
+    (tmp_path / "tradeoff.json").write_text(json.dumps({"points": points}))
+    assert tradeoff.read_points(tmp_path / "tradeoff.json") == points
 
 
 def test_the_picture_is_written(tmp_path):

@@ -124,6 +124,15 @@ def test_health(mix, metrics, words):  # noqa: F811
     assert len(gan_task(mix).health(metrics)) == len(others)
 
 
+def test_while_alpha_rises_nobody_need_listen(mix):  # noqa: F811
+    task = gan_task(mix, alpha=0.05, alpha_ramp=3.0)
+    said = []
+    for epoch in range(4):
+        task.begin_epoch(epoch)
+        said.append(len(task.health({"kl": 6.0, "agreement_unique": 0.1})))
+    assert said == [0, 0, 1, 1]
+
+
 def test_a_plain_gan_has_no_latent_to_collapse(mix):  # noqa: F811
     deaf = {"kl": 0.0, "d_real": 0.7, "d_fake": 0.3, "agreement_unique": 0.1}
     assert gan_task(mix, alpha=0.0, beta=0.0).health(deaf) == []

@@ -24,6 +24,8 @@ ROWS = [  # rows of more than one output
     ((4, 8, 8, 2), 3, (5, 5), (3, 1), (1, 1)),
     ((5, 28, 28, 1), 6, (5, 5), (1, 1), (2, 2)),
     ((2, 5, 13, 2), 2, (3, 1), (1, 1), (0, 0)),
+    ((3, 9, 9, 6), 4, (5, 5), (1, 1), (0, 0)),  # 5 and 7 outputs, in one tile
+    ((3, 9, 11, 2), 4, (5, 5), (1, 1), (0, 0)),
 ]
 CASES = [(winograd, *case) for case in EVEN] + [(banded, *case) for case in ROWS]
 LAST = (1, 2, 3, 0)

@@ -163,7 +163,9 @@ class Run:
             {**c["flags"], "data info": without_sources(c.get("data"))} for c in (old, config)
         )
         differ = [
-            f"--{name.replace('_', '-')} was {before.get(name)!r:.60}, is {now.get(name)!r:.60}"
+            f"--{name.replace('_', '-')} "
+            + (f"was {before[name]!r:.60}, " if name in before else "did not exist then, ")
+            + f"is {now.get(name)!r:.60}"
             for name in sorted(before.keys() | now.keys())
             if name not in FREE and before.get(name) != now.get(name)
         ]

@@ -17,10 +17,10 @@ import numpy as np
 
 from tinya2i.backend import Array
 from tinya2i.ops.windows import Pair, out_sizes
-from tinya2i.threads import in_shares
+from tinya2i.threads import SLICE_BYTES, in_shares
 
 MOST_CHANNELS = 16
-MOST_TILE = 4  # outputs: with more, the products with zeros take longer than all the rest
+BEST_TILE, MOST_TILE = 4, 7  # outputs: with more, products with zeros outweigh all the rest
 
 
 def pays(c_in: int, c_out: int, width: int, kernel: Pair) -> bool:
@@ -30,7 +30,9 @@ def pays(c_in: int, c_out: int, width: int, kernel: Pair) -> bool:
 
 def tile(width: int) -> int:
     """How many outputs of a row are computed in one product: a divisor of width."""
-    return max(t for t in range(1, MOST_TILE + 1) if width % t == 0)
+    divisors = [t for t in range(1, MOST_TILE + 1) if width % t == 0]
+    small = [t for t in divisors if 1 < t <= BEST_TILE]
+    return max(small or divisors)
 
 
 def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
@@ -72,9 +74,8 @@ def conv_input_grad(
             np.add(P[ph : ph + h, pw : pw + w], bias, out=dX[..., part])
 
     item = D.shape[0] * D.shape[1] * len(B) * dY.itemsize
-    in_shares(
-        np, n, item, work, least=n * item
-    )  # one slice a thread: long runs before little memory
+    least = min(n * item, 8 * SLICE_BYTES)  # long runs before little memory, within reason
+    in_shares(np, n, item, work, least=least)
     return dX.transpose(3, 0, 1, 2)
 
 

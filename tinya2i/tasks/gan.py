@@ -83,11 +83,13 @@ class VAEGANTask(VAETask):
         pictures and those on fakes the same mean, whatever D thinks of either.
         """
         warnings = super().health(metrics) if self.kl_weight else []
-        if self.alpha and (agreement := metrics.get("agreement_unique", 1.0)) < HEARD:
+        agreement = metrics.get("agreement_unique", 1.0)
+        still_rising = self.alpha_ramp and self.epoch + 1 < self.alpha_ramp  # not to listen yet
+        if self.alpha and agreement < HEARD and not still_rising:
             warnings.append(
                 f"the pictures do not follow the sound: {agreement:.1%} are read as what was said. "
-                "If they did before, the weight of reconstruction has grown too large for strokes: "
-                "try a lower --alpha; else a higher one, or more epochs"
+                "If they did before, reconstruction is too loud for strokes: try a lower --alpha; "
+                "else a higher one, or more epochs"
             )
         if isinstance(self.model.discriminator[-1], BatchNorm2d):
             return warnings

@@ -85,6 +85,8 @@ def check(cells: Sequence[Cell], settings: dict[str, Any]) -> None:
         if not (cell.folder / "config.json").exists():
             continue
         flags = read_config(cell.folder)["flags"]
+        if flags.get("alpha_ramp"):
+            raise RunError(f"the alpha of {cell.folder} has risen: choose another --out")
         if differ := [name for name, value in settings.items() if flags.get(name) != value]:
             raise RunError(
                 f"{cell.folder} was trained with another {', '.join(differ)}: "
@@ -141,7 +143,9 @@ def read_points(path: Path) -> list[dict[str, Any]]:
     """The points that a sweep has left in its tradeoff.json. RunError where there are none."""
     try:
         points = json.loads(path.read_text(encoding="utf-8"))["points"]
-        table(points)  # has all that is drawn and printed
+        table(points)  # fails where something is missing, as drawing would
+        if not points or not all(len([*map(float, point["interval"])]) == 2 for point in points):
+            raise ValueError("no points, or one without its interval")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path} has no points to draw: {error!r}; take a tradeoff.json of examples/tradeoff.py"
