@@ -47,7 +47,10 @@ class MaxPool2d(_Pool2d):
             xp.maximum(Y, tap, out=Y)
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
-            dX = xp.zeros_like(X)
+            tiles = self.stride == self.kernel and not any(
+                size % k for size, k in zip(X.shape[1:3], self.kernel, strict=True)
+            )  # every pixel is in one window, and will be written to
+            dX = xp.empty_like(X) if tiles else xp.zeros_like(X)
             disjoint = all(s >= k for s, k in zip(self.stride, self.kernel, strict=True))
             # Where the batch is innermost in memory, slices of it would be short runs.
             by_rows = disjoint and X.strides[0] < X.strides[1]
