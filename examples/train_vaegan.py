@@ -8,12 +8,12 @@ python examples/train_vaegan.py --data mix --alpha 0 --beta 0
                                                      the plain GAN, which does not listen
 """
 
+import argparse
+
 from tinya2i import cli
 
 
-def main() -> None:
-    flags = cli.parser("Train the audio-to-image VAE-GAN: it hears a digit and draws it.", lr=2e-4)
-    cli.generator_flags(flags)
+def objective_flags(flags: argparse.ArgumentParser) -> None:
     group = flags.add_argument_group("objective: adversarial + alpha * reconstruction + beta * KL")
     add = group.add_argument
     add("--alpha", type=cli.number(0), default=0.2, metavar="W", help="weight of reconstruction")
@@ -58,6 +58,12 @@ def main() -> None:
         default="bare",
         help="which layers have BatchNorm; see tinya2i.models.convnets",
     )
+
+
+def main() -> None:
+    flags = cli.parser("Train the audio-to-image VAE-GAN: it hears a digit and draws it.", lr=2e-4)
+    cli.generator_flags(flags)
+    objective_flags(flags)
     flags.set_defaults(init="dcgan")
     args = flags.parse_args()
     if args.alpha_ramp and not args.alpha:

@@ -147,18 +147,15 @@ def gradients(
         raise ValueError(f"no reconstruction {reconstruction!r}; there are {[*RECONSTRUCTION]}")
     (Z, mu, logvar), back_generator = model.forward(X, noise)
     Y = ops.sigmoid(Z)
+    judged, dY = _judge(model, T, Y, adversarial, alpha if reconstruction == "features" else None)
     if reconstruction == "features":
-        judged, dY = _judge(model, T, Y, adversarial, alpha)
         likeness, dZ = judged["reconstruction_features"], dY * Y * (1 - Y)
     elif reconstruction == "mse":
-        judged, dY = _judge(model, T, Y, adversarial)
         likeness, dL = losses.mse(Y, T)
         judged["reconstruction_mse"], dZ = likeness, (dY + alpha * dL) * Y * (1 - Y)
     else:
-        judged, dY = _judge(model, T, Y, adversarial)
         likeness, dZ = losses.bce_with_logits(Z, T)
-        judged["reconstruction"] = likeness
-        dZ = dY * Y * (1 - Y) + alpha * dZ
+        judged["reconstruction"], dZ = likeness, dY * Y * (1 - Y) + alpha * dZ
     kl, dmu, dlogvar = losses.gaussian_kl(mu, logvar)
     back_generator(dZ, beta * dmu, beta * dlogvar, input_grad=False)
     generator = judged["adversarial"] + alpha * likeness + beta * kl
