@@ -1,5 +1,6 @@
 """Pictures for people: grids of images, curves, confusion matrices. Needs matplotlib."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,8 @@ def tradeoff(
     """Write agreement against diversity, both in 0..1, to the PNG `path`.
 
     points: {"label", "diversity", "agreement", "interval": (low, high), "group"} each; points of a
-    group are joined in their order. lines: label -> an agreement to draw a line at.
+    group are joined in their order, and groups that differ by ", seed N" alone have one colour.
+    lines: label -> an agreement to draw a line at.
     """
     figure, _ = _figure(6.4, 5.6, axes=False)
     axes = figure.add_subplot()
@@ -139,12 +141,16 @@ def tradeoff(
             va="bottom",
             transform=across,
         )
+    colours: dict[str, str] = {}
     for group in dict.fromkeys(point["group"] for point in points):
         members = [point for point in points if point["group"] == group]
         x, y = ([100 * p[name] for p in members] for name in ("diversity", "agreement"))
         ends = np.array([[100 * end for end in point["interval"]] for point in members]).T
         errors = np.maximum(0, [y - ends[0], ends[1] - y])
-        axes.errorbar(x, y, yerr=errors, marker="o", markersize=4, linewidth=1, label=group)
+        kind = re.sub(r", seed \d+", "", group)
+        look = {"label": None if kind in colours else kind}
+        look["color"] = colours.setdefault(kind, f"C{len(colours)}")
+        axes.errorbar(x, y, yerr=errors, marker="o", markersize=4, linewidth=1, **look)
         for point, left, height in zip(members, x, y, strict=True):
             place = {"xytext": (4, 4), "textcoords": "offset points"}
             axes.annotate(point["label"], (left, height), fontsize=7, color=INK, **place)

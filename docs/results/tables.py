@@ -12,7 +12,6 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PAGES = (HERE.parent.parent / "README.md", HERE / "README.md")
-HYBRID = "0.035"  # of the conditional VAE: the trainer's default
 MARK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -62,15 +61,7 @@ def talk() -> str:
         ["variety of a clip's pictures, of that of real ones", "\"archetypes\"", _variety("vae")],
         ["VAE parameters", "20,950,529", "20,950,529"],
     ]  # fmt: skip
-    rows += _with_a_better_ear()
-    styled = list(summaries(f"cvae-mix-{HYBRID}*.json").values())
-    if styled:
-        rows += [
-            ["conditional VAE, which the talk has not, z drawn", "",
-             f"{percent(mean([s['agreement_sampled'] for s in styled]))} "
-             f"({_of(styled, 'splits')}{styled[0]['epochs']} epochs)"],
-            ["variety of a clip's pictures, of that of real ones", "", _variety("cvae", HYBRID)],
-        ]  # fmt: skip
+    rows += _with_a_better_ear() + _various()
     return table(["", "the talk", "tinya2i"], rows)
 
 
@@ -88,10 +79,27 @@ def _with_a_better_ear() -> list[list[str]]:
     ]
 
 
-def _variety(model: str, hybrid: str | None = None) -> str:
+def _various() -> list[list[str]]:
+    """The models whose noise means something: the VAE-GAN, and the conditional VAE."""
+    rows, z = [], "which the talk has not: z = μ, z drawn"
+    for what, pattern, of_talk in (
+        (f"VAE-GAN whose alpha rises, {z}", "rising", ("79 % (100 epochs)", "more diverse")),
+        (f"conditional VAE with the better ear, {z}", "cvae", ("", "")),
+    ):
+        runs = [result for _, result in load(f"*/{pattern}-*.json")]
+        found = [run["summary"] for run in runs]
+        mu, _, drawn, *_ = _mean_rates(found)
+        epochs = found[0]["epochs"]
+        trained = f"{_of(found, 'splits')}{epochs} epoch{'s' if epochs > 1 else ''}"
+        variety = percent(mean([_shares(run["measured"])[0] for run in runs]))
+        rows += [[what, of_talk[0], f"**{mu}**, {drawn} ({trained})"],
+                 ["variety of its pictures of a clip", of_talk[1], f"**{variety}**"]]  # fmt: skip
+    return rows
+
+
+def _variety(model: str) -> str:
     """Mean distance of two pictures of a clip, in pixels, as a share of that of real pictures."""
-    flags = {"model": model} | ({} if hybrid is None else {"hybrid": float(hybrid)})
-    found = [r for _, r in load("quality-*.json") if flags.items() <= r["flags"].items()]
+    found = [r for _, r in load("quality-*.json") if r["flags"]["model"] == model]
     rows = [result["rows"]["generated"] for result in found]
     return percent(mean([row["per_clip"]["pixel_distance"]["share"] for row in rows]))
 
@@ -147,7 +155,8 @@ def _collapsed(result: dict[str, Any]) -> bool:
 
 def commands() -> str:
     """The command of each result file."""
-    folders = ("", "settings/", "speakers/", "vaegan/", "belong/", "ear/", "ear/trials/")
+    folders = ("", "settings/", "speakers/", "vaegan/", "listen/", "belong/", "ear/",
+               "ear/trials/")  # fmt: skip
     files = [(folder, load(f"{folder}*.json")) for folder in folders]
     rows = [[f"`{folder}{name}.json`", f"`{result['command']}`", result["date"]]
             for folder, results in files for name, result in results
@@ -258,17 +267,39 @@ def variants() -> str:
     for name, result in load("vaegan/*.json"):
         s, found = result["summary"], result["measured"]
         command = result["command"]
-        shares = [found["per_clip"][f"{kind}_distance"]["share"] for kind in ("pixel", "feature")]
         rows.append([
             f"`{name}`", _weight(command, "alpha", "0.2"), _weight(command, "beta", "0.5"),
             str(s["steps"]), percent(s["agreement_sampled_unique"]),
-            percent(s["agreement_unique"]), *map(percent, shares),
+            percent(s["agreement_unique"]), *map(percent, _shares(found)),
             f"{found['lenet_fid']:.0f}", f"{s['kl']:.1f}", "; ".join(_warned(result)),
         ])  # fmt: skip
     head = ["run", "alpha", "beta", "steps", "agreement, z drawn", "z = μ",
             "a clip's variety: pixels", "features", "LeNet-FID", "KL",
             "the log warns"]  # fmt: skip
     return table(head, rows)
+
+
+def listening() -> str:
+    """The VAE-GAN that draws first and then listens, a row a run."""
+    rows = []
+    for name, result in load("listen/*.json"):
+        s, found = result["summary"], result["measured"]
+        drawn = "agreement_sampled_unique"
+        rates = [s[drawn], s["agreement_unique"], *_shares(found), found["precision"],
+                 found["recall"]]  # fmt: skip
+        cells = [*map(percent, rates), f"{found['lenet_fid']:.0f}", f"{s['kl']:.1f}"]
+        cells.insert(1, interval(s[f"{drawn}_interval"]))
+        last = _weight(result["command"], "alpha", "0.2")
+        rows.append([f"`{name}`", last, str(s["steps"]), *cells])
+    head = ["run", "last alpha", "steps", "agreement, z drawn", "95 %", "z = μ",
+            "a clip's variety: pixels", "features", "precision", "recall", "LeNet-FID",
+            "KL"]  # fmt: skip
+    return table(head, rows)
+
+
+def _shares(measured: dict[str, Any]) -> list[float]:
+    """A clip's variety in pixels and in features, as a share of that of real pictures."""
+    return [measured["per_clip"][f"{kind}_distance"]["share"] for kind in ("pixel", "feature")]
 
 
 def _weight(command: str, name: str, default: str) -> str:
@@ -284,7 +315,8 @@ def _warned(result: dict[str, Any]) -> list[str]:
 def learned() -> str:
     """What a judge learns from the pictures alone, and how near they are to the digit's mean."""
     rows = []
-    for name, result in [*load("*.json"), *load("vaegan/*.json")]:
+    patterns = ("*.json", "vaegan/*.json", "listen/*.json", "ear/cvae-*.json")
+    for name, result in [each for pattern in patterns for each in load(pattern)]:
         found = result.get("measured", {})
         if "cas" in found:
             scores = [percent(found["cas"][kind]["rate"]) for kind in ("generated", "real")]
@@ -371,6 +403,23 @@ def better_ear() -> str:
     return table(["", "split", "the ear's recall@1", *_VAE_HEAD], rows)
 
 
+def ear_and_noise() -> str:
+    """The conditional VAE with the better ear, a row a split and the means."""
+    runs, rows, shares = load("ear/cvae-*.json"), [], []
+    for name, result in runs:
+        of = result["measured"]
+        shares.append(_shares(of))
+        rows.append([name.removeprefix("cvae-"), *_vae_row("", result["summary"])[1:-2],
+                     *map(percent, shares[-1]), percent(of["precision"]), percent(of["recall"]),
+                     f"{of['lenet_fid']:.0f}"])  # fmt: skip
+    means = _mean_rates([result["summary"] for _, result in runs])
+    of_variety = (percent(mean(column)) for column in zip(*shares, strict=True))
+    rows.append([f"**mean of {len(runs)}**", *means, *of_variety, "", "", ""])
+    head = ["split", *_VAE_HEAD[:-2], "a clip's variety: pixels", "features", "precision",
+            "recall", "LeNet-FID"]  # fmt: skip
+    return table(head, rows)
+
+
 def ear_trials() -> str:
     """What was tried before on splits that were looked at."""
     rows = [[f"`{name}`", *_vae_row("", s)[1:]]
@@ -388,6 +437,7 @@ TABLES = {
     "vaegan": vaegan, "variants": variants, "learned": learned, "quality": quality,
     "speakers": speakers, "tradeoff": tradeoff, "belong": belong, "search": search,
     "led-back": led_back, "better-ear": better_ear, "ear-trials": ear_trials,
+    "ear-and-noise": ear_and_noise, "listening": listening,
 }  # fmt: skip
 
 
