@@ -100,8 +100,7 @@ def _various() -> list[list[str]]:
 def _variety(model: str) -> str:
     """Mean distance of two pictures of a clip, in pixels, as a share of that of real pictures."""
     found = [r for _, r in load("quality-*.json") if r["flags"]["model"] == model]
-    rows = [result["rows"]["generated"] for result in found]
-    return percent(mean([row["per_clip"]["pixel_distance"]["share"] for row in rows]))
+    return percent(mean([_shares(result["rows"]["generated"])[0] for result in found]))
 
 
 def _epochs(pattern: str) -> str:

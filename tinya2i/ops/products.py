@@ -58,8 +58,7 @@ def column_sum(X: Array) -> Array:
         return kernels.column_sum(X)
     batch_last = X.transpose(*range(1, X.ndim), 0)
     if array_module(X) is np and X.ndim > 2 and batch_last.flags.c_contiguous:
-        over_batch = batch_last @ np.ones(len(X), X.dtype)
-        return column_sum(over_batch)
+        return column_sum(batch_last @ np.ones(len(X), X.dtype))
     X = X.reshape(-1, X.shape[-1])
     return array_module(X).ones(len(X), X.dtype) @ X
 

@@ -106,14 +106,13 @@ def name_of(run: Path) -> tuple[str, str]:
         name, knob = KNOBS.get(kind, (kind.upper(), None))
         if (of := flags.get("reconstruction", "pixels")) != "pixels":
             name += f" of {of}"
-        if flags.get("alpha_ramp"):
-            knob = "rising alpha"
+        rising = "rising " if flags.get("alpha_ramp") else ""
         if flags.get("ear_from"):
             name += " with a taught ear"
         after = f", seed {flags['seed']}, {steps} steps"
         if knob is None:
             return "", name + after
-        return f"{flags[KNOBS[kind][1]]:g}", f"{name}, {knob}{after}"
+        return f"{flags[knob]:g}", f"{name}, {rising}{knob}{after}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{run} is no finished run of a generator's trainer: {error!r}") from error
 
