@@ -209,7 +209,7 @@ def test_the_convolution_ops_are_adjoint(seed):
     Y = ops.conv(X, W, None, *geometry)
     dY = rng.standard_normal(Y.shape)
     dW = np.ones_like(W)  # it is added to
-    ops.conv_weight_grad(dW, X, dY, *geometry)
+    ops.conv_weight_grad(dW, True, X, dY, *geometry)
     product = pytest.approx((Y * dY).sum(), rel=1e-11, abs=1e-11)
     dX = ops.conv_input_grad(dY, W, None, shape, *geometry)
     assert (X * dX).sum() == product

@@ -25,7 +25,7 @@ from tinya2i.gradcheck import cases
 from tinya2i.kernels import cublas
 from tinya2i.layer import Param, Sequential
 from tinya2i.models.networks import LATENT
-from tinya2i.ops import convolution, functions, ways
+from tinya2i.ops import convolution, functions, products, ways
 from tinya2i.runs import TIMES, Run
 from tinya2i.tasks import AutoencoderTask, JudgeTask, VAETask, load_judge
 from tinya2i.tasks.evaluation import evaluate
@@ -55,7 +55,8 @@ def _in_one_piece(monkeypatch):
     """
     monkeypatch.setattr(ways, "_way", lambda *shapes: convolution)
     monkeypatch.setattr(threads, "SLICE_BYTES", 1 << 60)
-    monkeypatch.setattr(functions, "LARGE_BYTES", 1 << 60)
+    for module in (functions, products):
+        monkeypatch.setattr(module, "LARGE_BYTES", 1 << 60)
     with threads.own_cores():  # the system need not clear fresh pages for every large array
         yield
 

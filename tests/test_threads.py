@@ -19,7 +19,7 @@ import threadpoolctl
 from tinya2i import layers, ops, optim, threads
 from tinya2i.layer import Param
 from tinya2i.layers import pool
-from tinya2i.ops import banded, convolution, functions, products, ways, winograd
+from tinya2i.ops import banded, convolution, functions, products, tiles, ways, winograd
 
 SIZES = (0, 1, 2, 3, 5, 7, 64, 127, 128, 1000)
 BYTES = (0, 1, 100, 1000, 1 << 16, 1 << 20, 5 << 20, 1 << 40)
@@ -347,14 +347,14 @@ CONVOLUTIONS = [  # each way to compute one, both directions
     (convolution, layers.ConvTranspose2d(20, 6, 3, 2, 1, 1), (24, 20, 20)),
     (banded, layers.Conv2d(8, 6, 3, 2, 1), (24, 20, 8)),
     (banded, layers.ConvTranspose2d(8, 6, 3, 2, 1, 1), (24, 20, 8)),
-    (winograd, layers.Conv2d(128, 256, 4, 2, 1), (8, 8, 128)),
-    (winograd, layers.ConvTranspose2d(256, 128, 4, 2, 1, 1), (4, 4, 256)),
+    (winograd, layers.Conv2d(128, 256, 4, 2, 1), (20, 20, 128)),
+    (winograd, layers.ConvTranspose2d(256, 128, 4, 2, 1, 1), (10, 10, 256)),
 ]
 
 
 def ends(layer, X):
     """The shapes that the layer's convolution maps from and to; a transposed one maps back."""
-    shapes = X.shape, layer(X[:1]).shape
+    shapes = X.shape, (len(X), *layer(X[:1]).shape[1:])
     return shapes if isinstance(layer, layers.Conv2d) else shapes[::-1]
 
 
@@ -420,7 +420,7 @@ def optimise():
 ALL = [convolve, multiply, few_rows, activate_and_pool, optimise]
 
 
-MODULES = (convolution, winograd, banded, functions, products, optim, pool)
+MODULES = (convolution, winograd, tiles, banded, functions, products, optim, pool)
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -446,7 +446,7 @@ def test_one_thread_and_several_give_the_same(set_threads, monkeypatch, compute,
         np.testing.assert_array_equal(A, B)
 
 
-def unfair_shares(caller, taken, xp, n, item_bytes, work, fixed=False, least=0):
+def unfair_shares(caller, taken, xp, n, item_bytes, work, fixed=False, **sizes):
     """in_shares, where the caller's thread does as much as possible ("first") or little ("last").
 
     taken receives (is it the caller's thread, is it one of several, fixed) for each slice.
@@ -469,7 +469,7 @@ def unfair_shares(caller, taken, xp, n, item_bytes, work, fixed=False, least=0):
         finally:
             ended.set()
 
-    return threads.in_shares(xp, n, item_bytes, unfair, fixed, least)
+    return threads.in_shares(xp, n, item_bytes, unfair, fixed, **sizes)
 
 
 @pytest.mark.parametrize("count", [2, 3])

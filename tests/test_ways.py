@@ -1,4 +1,4 @@
-"""The three ways to compute a convolution agree, and each is taken where it should be."""
+"""The four ways to compute a convolution agree, and each is taken where it should be."""
 
 import itertools
 
@@ -7,15 +7,18 @@ import pytest
 
 from tinya2i import models, ops
 from tinya2i.layers import Conv2d, ConvTranspose2d
-from tinya2i.ops import banded, convolution, ways, winograd
+from tinya2i.ops import banded, convolution, single, tiles, toom, ways, winograd
 
 # (n, h, w, c_in), c_out, kernel, stride, padding
-EVEN = [  # even outputs, and a kernel of twice the stride
+TILED = [  # a kernel of twice the stride, and outputs that tiles fit
     ((2, 23, 23, 3), 5, (4, 4), (2, 2), (0, 0)),
     ((3, 14, 10, 4), 2, (4, 4), (2, 2), (2, 2)),
     ((1, 9, 25, 2), 3, (2, 6), (1, 3), (0, 2)),
     ((2, 10, 9, 2), 2, (6, 2), (3, 1), (3, 0)),
     ((4, 6, 6, 1), 1, (4, 4), (2, 2), (0, 0)),
+    ((3, 13, 13, 2), 3, (4, 4), (2, 2), (0, 0)),  # 5 outputs, pixels left over
+    ((2, 14, 22, 2), 3, (4, 4), (2, 2), (1, 0)),  # 7 outputs and 10
+    ((2, 10, 9, 3), 2, (2, 2), (1, 1), (0, 0)),  # 9 and 8
 ]
 ROWS = [  # rows of more than one output
     ((2, 9, 11, 3), 5, (3, 5), (2, 2), (0, 0)),
@@ -27,20 +30,32 @@ ROWS = [  # rows of more than one output
     ((3, 9, 9, 6), 4, (5, 5), (1, 1), (0, 0)),  # 5 and 7 outputs, in one tile
     ((3, 9, 11, 2), 4, (5, 5), (1, 1), (0, 0)),
 ]
-CASES = [(winograd, *case) for case in EVEN] + [(banded, *case) for case in ROWS]
+ONE = [  # one output
+    ((5, 5, 4, 3), 6, (4, 4), (2, 2), (0, 0)),
+    ((3, 3, 3, 2), 4, (3, 3), (1, 1), (0, 0)),
+    ((2, 2, 3, 3), 2, (3, 5), (3, 1), (1, 1)),
+    ((4, 1, 1, 5), 3, (1, 1), (1, 1), (0, 0)),
+]
+CASES = [
+    (way, *case)
+    for way, cases in ((winograd, TILED), (banded, ROWS), (single, ONE))
+    for case in cases
+]
 LAST = (1, 2, 3, 0)
 
 
-def all_three(way, X, W, dY, kernel, stride, padding):
-    """Y, dX and dW, with biases and on gradients that are there already."""
+def everything(way, X, W, dY, kernel, stride, padding):
+    """Y, dX and dW, with and without biases and gradients that are there already."""
     b, a = np.linspace(1, 2, W.shape[1]), np.linspace(3, 4, X.shape[3])
-    dW = np.ones_like(W)
-    way.conv_weight_grad(dW, X, dY, kernel, stride, padding)
+    dW, fresh = np.ones_like(W), np.full_like(W, np.nan)
+    way.conv_weight_grad(dW, True, X, dY, kernel, stride, padding)
+    way.conv_weight_grad(fresh, False, X, dY, kernel, stride, padding)
     return [
         way.conv(X, W, b.astype(X.dtype), kernel, stride, padding),
         way.conv_input_grad(dY, W, a.astype(X.dtype), X.shape, kernel, stride, padding),
         way.conv_input_grad(dY, W, None, X.shape, kernel, stride, padding),
         dW,
+        fresh,
     ]
 
 
@@ -54,8 +69,8 @@ def inputs(shape, c_out, kernel, stride, padding, dtype=np.float64):
 
 def agree(way, case, rtol=1e-12):
     X, W, dY = inputs(*case)
-    expected = all_three(convolution, X, W, dY, *case[2:])
-    for theirs, ours in zip(expected, all_three(way, X, W, dY, *case[2:]), strict=True):
+    expected = everything(convolution, X, W, dY, *case[2:])
+    for theirs, ours in zip(expected, everything(way, X, W, dY, *case[2:]), strict=True):
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * np.abs(theirs).max())
 
@@ -68,33 +83,70 @@ def test_they_compute_the_same(way, case):
 @pytest.mark.parametrize(("way", "case"), [(case[0], case[1:]) for case in CASES])
 def test_in_any_order_in_memory_and_without_touching_it(way, case):
     X, W, dY = inputs(*case)
-    expected = all_three(way, X, W, dY, *case[2:])
+    expected = everything(way, X, W, dY, *case[2:])
     turned = [np.ascontiguousarray(A.transpose(LAST)).transpose(3, 0, 1, 2) for A in (X, dY)]
-    again = all_three(way, turned[0], np.asfortranarray(W), turned[1], *case[2:])
+    again = everything(way, turned[0], np.asfortranarray(W), turned[1], *case[2:])
     for theirs, ours in zip(expected, again, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12 * np.abs(theirs).max())
     for array, before in zip((X, W, dY), inputs(*case), strict=True):
         np.testing.assert_array_equal(array, before)
 
 
+@pytest.fixture
+def fresh_tiles():
+    """Tiles are chosen anew, before the test and after it."""
+
+    def clear():
+        toom.axes.cache_clear()
+        tiles.cheapest.cache_clear()
+
+    clear()
+    yield
+    clear()
+
+
+@pytest.mark.parametrize("pieces", toom.PIECES)
+@pytest.mark.parametrize("portion", [1, winograd.PORTION_BYTES])
+def test_every_tile_does_and_in_portions_of_the_batch(monkeypatch, fresh_tiles, pieces, portion):
+    monkeypatch.setattr(toom, "PIECES", (pieces,))
+    monkeypatch.setattr(winograd, "PORTION_BYTES", portion)
+    size = 4 * sum(pieces) + 2  # two tiles of outputs
+    agree(winograd, ((19, size, size + 1, 2), 3, (4, 4), (2, 2), (0, 0)))
+
+
+def test_a_tile_is_one_short_convolution():
+    d, g = np.random.default_rng(0).standard_normal((2, 8))
+    for pieces in toom.PIECES:
+        A, G, B = toom.matrices(pieces)
+        t = sum(pieces)
+        assert A.shape == (t, t + len(pieces))
+        expected = [d[i] * g[0] + d[i + 1] * g[1] for i in range(t)]
+        np.testing.assert_allclose(A @ ((G @ g[:2]) * (B @ d[: t + 1])), expected, rtol=1e-12)
+
+
+both_axes = tiles._both
 MUTANTS = [
-    (winograd, "_weight_sums", lambda G: [G[0], G[0] - G[1], G[1]]),
-    (winograd, "_sum_grads", lambda dY: [dY[:, 0::2], dY[:, 1::2] * 1, dY[:, 1::2]]),
-    (winograd, "_differences", lambda D: [D[:, 0:-1:2], D[:, 1::2], D[:, 2::2] - D[:, 1::2]]),
-    (winograd, "_sums", lambda M, Y: [np.add(M[0], M[i], out=Y[:, i - 1 :: 2]) for i in (1, 2)]),
-    (winograd, "_difference_grads", lambda dV, dD: dD.fill(0)),
+    (toom, "evaluation", lambda k, points: np.vander(toom.POINTS[: points + 1], k)),
+    (tiles, "_both", lambda Ty, Tx, D, out=None: np.matmul(Ty, D, out=out)),
+    (tiles, "_both", lambda Ty, Tx, D, out=None: both_axes(Tx, Ty, D, out)),
+    (winograd, "_products", lambda A, B, C=None: A @ B[::-1]),
+    (winograd, "_taps", lambda W, stride: W.reshape(2, 2, *stride, -1, W.shape[1])),
+    (winograd, "_write_weight_grads", lambda dW, add, *rest: dW.fill(1)),
+    (winograd, "_write_pixel_grads", lambda dX, *rest: dX.fill(0)),
+    (single, "matmul", lambda A, B: A @ B[::-1]),
+    (single, "add_matmul", lambda out, add, A, B: np.matmul(A, B, out=out)),
     (banded, "_add_columns", lambda P, cols, kernel, stride, ow: None),
     (banded, "_width", lambda tile, kernel, stride: (tile - 1) * stride + kernel[1] + 1),
     (banded, "add_matrix_grad", lambda dW, *rest: dW.fill(1)),
 ]
 
 
-@pytest.mark.parametrize(("way", "name", "wrong"), MUTANTS)
-def test_a_mistake_in_either_is_caught(monkeypatch, way, name, wrong):
-    cases = [case[1:] for case in CASES if case[0] is way]
-    monkeypatch.setattr(way, name, wrong)
+@pytest.mark.parametrize(("module", "name", "wrong"), MUTANTS)
+def test_a_mistake_in_either_is_caught(monkeypatch, fresh_tiles, module, name, wrong):
+    way = module if module in (banded, single) else winograd
+    monkeypatch.setattr(module, name, wrong)
     caught = 0
-    for case in cases:
+    for case in (case[1:] for case in CASES if case[0] is way):
         try:
             agree(way, case)
         except (AssertionError, ValueError):
@@ -102,28 +154,32 @@ def test_a_mistake_in_either_is_caught(monkeypatch, way, name, wrong):
     assert caught
 
 
-def test_in_single_precision_the_sums_cost_little_accuracy():
-    case = ((4, 23, 23, 64), 64, (4, 4), (2, 2), (0, 0))
-    exact = all_three(convolution, *inputs(*case), *case[2:])
+@pytest.mark.parametrize(("pieces", "times"), [((2,), 4), ((3,), 4), ((4,), 20), ((5,), 30)])
+def test_in_single_precision_larger_tiles_cost_a_digit(monkeypatch, fresh_tiles, pieces, times):
+    monkeypatch.setattr(toom, "PIECES", (pieces,))
+    size = 4 * pieces[0] + 2
+    case = ((4, size, size, 64), 64, (4, 4), (2, 2), (0, 0))
+    exact = everything(convolution, *inputs(*case), *case[2:])
     errors = [
         [np.abs(ours - theirs).max() for ours, theirs in zip(results, exact, strict=True)]
         for results in (
-            all_three(way, *inputs(*case, dtype=np.float32), *case[2:])
+            everything(way, *inputs(*case, dtype=np.float32), *case[2:])
             for way in (winograd, convolution)
         )
     ]
-    assert all(fast < 4 * plain for fast, plain in zip(*errors, strict=True))
+    assert all(fast < times * plain for fast, plain in zip(*errors, strict=True))
 
 
-def ways_of(*networks):
-    """Which way each convolution of these networks takes, in order: its module's last name."""
+def ways_of(n, *networks):
+    """Which way each convolution takes for a batch of n, in order: its module's last name."""
     names = []
     for network, shape in networks:
         X = np.zeros((1, *shape), np.float32)
         for layer in network.layers:
             Y = layer(X)
             if isinstance(layer, (Conv2d, ConvTranspose2d)):
-                ends = (X.shape, Y.shape) if isinstance(layer, Conv2d) else (Y.shape, X.shape)
+                x, y = (n, *X.shape[1:]), (n, *Y.shape[1:])
+                ends = (x, y) if isinstance(layer, Conv2d) else (y, x)
                 way = ways._way(X, *ends, layer.kernel, layer.stride)
                 names.append(way.__name__.rsplit(".", 1)[1])
             X = Y
@@ -131,15 +187,18 @@ def ways_of(*networks):
 
 
 def test_each_layer_of_the_models_takes_the_fastest_way():
-    assert ways_of((models.LeNet5(), (28, 28, 1))) == ["banded", "banded", "convolution"]
+    assert ways_of(128, (models.LeNet5(), (28, 28, 1))) == ["banded", "banded", "single"]
     model = models.VAE()
-    assert set(ways_of((model.encoder, (48, 48, 1)), (model.decoder, (64,)))) == {"convolution"}
-    X, ends = np.zeros((1, 23, 23, 64), np.float32), ((1, 23, 23, 64), (1, 10, 10, 128))
-    dX_way = ways._way(X, *ends, (4, 4), (2, 2), winograd.LEAST_FOR_INPUT_GRAD)
-    assert dX_way is winograd  # the VAE's second convolution, backward
+    networks = (model.encoder, (48, 48, 1)), (model.decoder, (64,))
+    assert ways_of(128, *networks) == ["convolution", "winograd", "winograd", "convolution"]
+    # Of one picture, the sums would be those of the weights.
+    assert ways_of(1, *networks) == ["convolution"] * 4
     model = models.VAEGAN()
-    found = ways_of((model.encoder, (48, 48, 1)), (model.decoder, (64,)))
-    assert found == ["convolution", "winograd", "winograd", *["convolution"] * 5]
+    ear = ways_of(128, (model.encoder, (48, 48, 1)))
+    assert ear == ["convolution", "winograd", "winograd", "single"]
+    assert ways_of(128, (model.decoder, (64,))) == ["single", *["convolution"] * 3]
+    eye = ways_of(128, (model.discriminator, (28, 28, 1)))
+    assert eye == ["convolution", "winograd", "single", "single"]
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (4, 4)])

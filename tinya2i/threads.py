@@ -22,6 +22,7 @@ import threadpoolctl
 
 SLICE_BYTES = 1 << 20  # what fits a core's own cache, with room for what it is made from
 SLICE_ITEMS = 8  # but not so few that calling NumPy takes longer than the work
+LARGE_BYTES = 2 << 20  # of simple work: below, waking a second thread takes longer than it saves
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 R = TypeVar("R")
 
@@ -33,10 +34,12 @@ def in_shares(
     work: Callable[[Iterable[slice]], R],
     fixed: bool = False,
     least: int = 0,
+    fewest: int | None = None,
 ) -> list[R]:
     """Call work(slices) once per thread with slices that together cover range(n); the results.
 
-    item_bytes is the scratch memory that one item needs, least what a slice should need. Each
+    item_bytes is the scratch memory that one item needs, least what a slice should need; a slice
+    has at least `fewest` items (SLICE_ITEMS), unless there are no more. Each
     thread takes the next slice when it is done with one, so a thread that wakes late or loses its
     core for a while does less; which slices one gets is chance. fixed: each gets its own
     consecutive ones, and results come in their order, so that sums over them are the same every
@@ -45,7 +48,7 @@ def in_shares(
     if xp is not np:
         return [work([slice(0, n)])]
     count = max(1, min(thread_count(), n, n * item_bytes // (SLICE_BYTES // 2)))
-    cut = functools.partial(slices, item_bytes=item_bytes, least=least)
+    cut = functools.partial(slices, item_bytes=item_bytes, least=least, fewest=fewest)
     if count == 1:
         return [work(cut(0, n))]
     if fixed:
@@ -85,13 +88,14 @@ def slices(
     item_bytes: int,
     multiple: int = 1,
     least: int = 0,
+    fewest: int | None = None,
 ) -> list[slice]:
     """[slice(start, ...), ..., slice(..., stop)], a multiple of `multiple`, as equal as can be.
 
     Of SLICE_BYTES or a little less; of `least` if that is more.
     """
     n = stop - start
-    most = max(SLICE_ITEMS, max(SLICE_BYTES, least) // max(1, item_bytes))
+    most = max(fewest or SLICE_ITEMS, max(SLICE_BYTES, least) // max(1, item_bytes))
     count = -(-n // (most * multiple)) * multiple
     step = max(1, -(-n // max(1, count)))
     return [slice(i, min(i + step, stop)) for i in range(start, stop, step)]

@@ -42,7 +42,7 @@ class Conv2d(Layer):
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             if accumulate:
-                ops.conv_weight_grad(W.grad, X, dY, *geometry)
+                ops.conv_weight_grad(*W.open_grad(), X, dY, *geometry)
                 b.grad += ops.column_sum(dY)
             if not input_grad:
                 return None
@@ -100,7 +100,7 @@ class ConvTranspose2d(Layer):
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             if accumulate:
-                ops.conv_weight_grad(W.grad, dY, X, *geometry)
+                ops.conv_weight_grad(*W.open_grad(), dY, X, *geometry)
                 b.grad += ops.column_sum(dY)
             return ops.conv(dY, W.data, None, *geometry) if input_grad else None
 

@@ -80,9 +80,9 @@ def conv_input_grad(
 
 
 def conv_weight_grad(
-    dW: Array, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
+    dW: Array, add: bool, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
 ) -> None:
-    """dW += im2col(X).T @ dY, in place: dW (kh*kw*c_in, c_out)."""
+    """dW += im2col(X).T @ dY in place, or dW = ... without add: dW (kh*kw*c_in, c_out)."""
     oh, ow = dY.shape[1:3]
     P, D = _batch_last(X, padding), _tiles(dY)
     zero = np.zeros_like(matrix(dW, tile(ow), kernel, stride[1]))
@@ -95,6 +95,8 @@ def conv_weight_grad(
             dB = dB + cols.reshape(len(dB), -1) @ dY_cols.reshape(dB.shape[1], -1).T
         return dB
 
+    if not add:
+        dW[...] = 0
     item = D.shape[1] * len(zero) * len(X) * D.itemsize
     for dB in in_shares(np, oh, item, work, fixed=True):
         add_matrix_grad(dW, dB, tile(ow), kernel, stride[1])

@@ -41,7 +41,7 @@ def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, paddin
             if b is not None:
                 Y[part] += b
 
-    in_shares(xp, n, oh * ow * W.shape[0] * X.itemsize, work, least=W.nbytes)
+    in_shares(xp, n, oh * ow * max(W.shape) * X.itemsize, work, least=W.nbytes)
     return Y
 
 
@@ -63,7 +63,7 @@ def conv_input_grad(
             dX[part] = 0 if b is None else b
             add_taps(dX[part], taps, kernel, stride, padding)
 
-    in_shares(xp, n, oh * ow * W.shape[0] * dY.itemsize, work, least=W.nbytes)
+    in_shares(xp, n, oh * ow * max(W.shape) * dY.itemsize, work, least=W.nbytes)
     return dX
 
 
@@ -81,13 +81,13 @@ def columns_by_tap(dY: Array, W: Array, taps: int) -> Array:
 
 
 def conv_weight_grad(
-    dW: Array, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
+    dW: Array, add: bool, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
 ) -> None:
-    """dW += im2col(X).T @ dY, in place: dW (kh*kw*c_in, c_out)."""
+    """dW += im2col(X).T @ dY in place, or dW = ... without add: dW (kh*kw*c_in, c_out)."""
     xp = array_module(X)
     n, oh, ow, c_out = dY.shape
     if xp is not np:
-        product(im2col(X, kernel, stride, padding).T, dY.reshape(-1, c_out), dW, add=True)
+        product(im2col(X, kernel, stride, padding).T, dY.reshape(-1, c_out), dW, add)
         return
 
     def work(parts: Iterable[slice]) -> Array:
@@ -96,6 +96,7 @@ def conv_weight_grad(
             for part in parts
         )
 
-    item_bytes = oh * ow * dW.shape[0] * X.itemsize
+    item_bytes = oh * ow * max(dW.shape) * X.itemsize
     for share in in_shares(xp, n, item_bytes, work, fixed=True, least=dW.nbytes):
-        dW += share
+        np.add(dW, share, out=dW) if add else np.copyto(dW, share)
+        add = True

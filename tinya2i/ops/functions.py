@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from tinya2i.backend import Array, array_module
-from tinya2i.threads import in_shares
-
-LARGE_BYTES = 4 << 20  # below, waking a second thread takes longer than it saves
+from tinya2i.threads import LARGE_BYTES, in_shares
 
 
 def elementwise(function: Callable[..., Array], *arrays: Array) -> Array:

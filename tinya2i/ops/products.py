@@ -7,7 +7,7 @@ import numpy as np
 from tinya2i import kernels
 from tinya2i.backend import Array, array_module
 from tinya2i.kernels import cublas
-from tinya2i.threads import SLICE_BYTES, in_shares
+from tinya2i.threads import LARGE_BYTES, SLICE_BYTES, in_shares
 
 COLUMNS = 512  # in a product: BLAS copies A once for each block of columns
 
@@ -32,7 +32,7 @@ def matmul(A: Array, B: Array) -> Array:
 
     def work(parts: Iterable[slice]) -> None:
         for columns in parts:
-            Y[:, columns] = A @ B[:, columns]
+            product(A, B[:, columns], Y[:, columns])
 
     in_shares(xp, B.shape[1], min(len(B) * B.itemsize, SLICE_BYTES // COLUMNS), work)
     return Y
@@ -49,10 +49,10 @@ def add_matmul(out: Array, add: bool, A: Array, B: Array) -> None:
 
 
 def column_sum(X: Array) -> Array:
-    """The sum over all axes but the last: X (..., c) -> (c,), as a product with ones.
+    """The sum over all axes but the last: X (..., c) -> (c,).
 
-    BLAS sums in blocks, which is faster and in float32 more accurate than adding up the rows one
-    by one, as both NumPy and CuPy do along the first axis.
+    Not by adding up all rows one by one, as both NumPy and CuPy do along the first axis: a product
+    with ones is faster, and BLAS sums in blocks, which in float32 is more accurate; so are slices.
     """
     if kernels.usable(X):
         return kernels.column_sum(X)
@@ -60,17 +60,23 @@ def column_sum(X: Array) -> Array:
     if array_module(X) is np and X.ndim > 2 and batch_last.flags.c_contiguous:
         return column_sum(batch_last @ np.ones(len(X), X.dtype))
     X = X.reshape(-1, X.shape[-1])
+    if X.nbytes >= LARGE_BYTES and array_module(X) is np:
+        return column_sums(lambda X: (X,), X)[0]
     return array_module(X).ones(len(X), X.dtype) @ X
 
 
 def column_sums(function: Callable[..., tuple[Array, ...]], *arrays: Array) -> list[Array]:
-    """[column_sum(A), ...] of matrices (A, ...) = function(*arrays), made a slice at a time."""
+    """[column_sum(A), ...] of matrices (A, ...) = function(*arrays), made a slice at a time.
+
+    arrays are matrices, too. Rows of a slice are added one by one: in a product with a vector NumPy
+    keeps the interpreter's lock, and the other threads would wait.
+    """
     X = arrays[0]
     xp = array_module(X)
 
     def work(parts: Iterable[slice]) -> list[Array]:
         sums = [
-            [column_sum(A) for A in function(*(array[part] for array in arrays))]
+            [A.sum(axis=0) for A in function(*(array[part] for array in arrays))]
             for part in list(parts) or [slice(0)]  # of an empty batch: zeros
         ]
         return [sum(column) for column in zip(*sums, strict=True)]

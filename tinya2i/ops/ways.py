@@ -1,7 +1,8 @@
-"""Three ways to compute the same convolution; the fastest is taken.
+"""Four ways to compute the same convolution; the fastest is taken.
 
 `convolution` is the plain way and can do everything; `winograd` needs fewer products, `banded`
-makes fewer and larger ones. All three have the same functions, which this module has, too.
+makes fewer and larger ones, `single` is for one window. All have the same functions, which this
+module has, too.
 """
 
 from types import ModuleType
@@ -9,7 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from tinya2i.backend import Array, array_module
-from tinya2i.ops import banded, convolution, winograd
+from tinya2i.ops import banded, convolution, single, winograd
 from tinya2i.ops.windows import Pair, out_sizes
 
 
@@ -24,25 +25,26 @@ def conv_input_grad(
     padding: Pair,
 ) -> Array:  # fmt: skip
     """dX = col2im(dY @ W.T) + b, of the given shape (n, h, w, c_in); a transposed convolution."""
-    way = _way(dY, shape, dY.shape, kernel, stride, winograd.LEAST_FOR_INPUT_GRAD)
+    way = _way(dY, shape, dY.shape, kernel, stride)
     return way.conv_input_grad(dY, W, b, shape, kernel, stride, padding)
 
 
 def conv_weight_grad(
-    dW: Array, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
+    dW: Array, add: bool, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
 ) -> None:
-    """dW += im2col(X).T @ dY, in place: dW (kh*kw*c_in, c_out)."""
+    """dW += im2col(X).T @ dY in place, or dW = ... without add: dW (kh*kw*c_in, c_out)."""
     way = _way(X, X.shape, dY.shape, kernel, stride)
-    way.conv_weight_grad(dW, X, dY, kernel, stride, padding)
+    way.conv_weight_grad(dW, add, X, dY, kernel, stride, padding)
 
 
 def _way(
-    A: Array, x: tuple[int, ...], y: tuple[int, ...], kernel: Pair, stride: Pair,
-    least: int = winograd.LEAST_WEIGHTS,
-) -> ModuleType:  # fmt: skip
+    A: Array, x: tuple[int, ...], y: tuple[int, ...], kernel: Pair, stride: Pair
+) -> ModuleType:
     """The module for a convolution of shape x to shape y, A being one of the two."""
     if array_module(A) is not np:
         return convolution
-    if winograd.pays(x[3], y[3], y[1:3], kernel, stride, least):
+    if single.pays(y[1:3]):
+        return single
+    if winograd.pays(x, y, kernel, stride):
         return winograd
     return banded if banded.pays(x[3], y[3], y[2], kernel) else convolution
