@@ -1,9 +1,9 @@
 """Work on all cores: every item once, whoever is slow; the same numbers, also after a fork."""
 
-import concurrent.futures
 import copy
 import functools
 import itertools
+import operator
 import os
 import select
 import signal
@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 
 import numpy as np
 import pytest
 import threadpoolctl
 
-from tinya2i import layers, ops, optim, threads
+from tinya2i import layers, ops, optim, threads, workers
 from tinya2i.layer import Param
 from tinya2i.layers import pool
 from tinya2i.ops import banded, convolution, functions, products, tiles, ways, winograd
@@ -30,17 +31,10 @@ def set_threads(monkeypatch):
     """set_threads(2): two threads, whatever this machine has and its environment says."""
 
     def set_count(count):
-        close_pool()
         monkeypatch.setattr(threads, "thread_count", lambda: count)
 
-    yield set_count
-    close_pool()
-
-
-def close_pool():
-    if threads._pool.cache_info().currsize:
-        threads._pool().shutdown()
-    threads._pool.cache_clear()
+    met.clear()
+    return set_count
 
 
 def covered(shares):
@@ -75,8 +69,20 @@ def meeting(count, work):
     return meet
 
 
+met_lock = threading.Lock()
+met = []  # the workers that this test has seen
+
+
 def thread_name():
-    return threading.current_thread().name
+    """MainThread, or tinya2i_0, tinya2i_1, ... in the order in which they first ask."""
+    thread = threading.current_thread()
+    if thread is threading.main_thread():
+        return "MainThread"
+    assert thread.name == "tinya2i"
+    with met_lock:
+        if thread not in met:
+            met.append(thread)
+        return f"tinya2i_{met.index(thread)}"
 
 
 # Shares
@@ -314,12 +320,13 @@ def test_every_thread_treats_overflow_as_the_caller_asked(set_threads, fixed):
         threads.in_shares(np, 128, 1 << 20, meeting(3, overflow), fixed)
 
 
+def blas_threads():
+    return {library["num_threads"] for library in threads._blas().info()}
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_blas_has_one_thread_meanwhile_and_its_own_number_afterwards(set_threads, fails):
     set_threads(2)
-
-    def blas_threads():
-        return {library["num_threads"] for library in threads._blas().info()}
 
     def work(parts):
         if fails:
@@ -597,32 +604,81 @@ def in_child(function, seconds=20.0):
 def test_a_forked_child_can_still_compute(set_threads):
     set_threads(2)
     expected = convolve()
-    old = threads._pool()
-    assert old._threads  # the parent has used its pool
+    old = list(workers._idle)
+    assert old  # the parent has used its workers
 
     def compute():
         results = convolve()
         same = all(np.array_equal(A, B) for A, B in zip(expected, results, strict=True))
-        return b"same" if same and threads._pool() is not old else b"different"
+        return b"same" if same and not set(old) & set(workers._idle) else b"different"
 
     assert in_child(compute) == b"same"
     for A, B in zip(convolve(), expected, strict=True):  # and the parent is as before
         np.testing.assert_array_equal(A, B)
-    assert threads._pool() is old
+    assert set(workers._idle) == set(old)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_the_parents_pool_is_dead_in_a_child(set_threads):
-    """Negative control: this is what the child would wait for without its own pool."""
+def test_the_parents_workers_are_dead_in_a_child(set_threads):
+    """Negative control: this is what the child would wait for without its own workers."""
     set_threads(2)
     convolve()
-    old = threads._pool()
+    old = workers._idle[0]
 
     def ask_the_dead():
-        try:
-            old.submit(int).result(timeout=0.5)
-        except concurrent.futures.TimeoutError:
-            return b"no answer"
-        return b"answered"
+        old.start(int)
+        return b"answered" if old._done.acquire(timeout=0.5) else b"no answer"
 
     assert in_child(ask_the_dead) == b"no answer"
+
+
+def test_a_worker_keeps_nothing_of_its_job():
+    """What was computed, or what it was computed from, would stay in memory."""
+
+    class Large:
+        pass
+
+    given, made = Large(), Large()
+    gone = [weakref.ref(given), weakref.ref(made)]
+    worker = workers.take()
+    worker.start(functools.partial(lambda given, made: made, given, made))
+    assert worker.wait() == (made, None)
+    worker.start(functools.partial(operator.truediv, 1, 0))
+    assert isinstance(worker.wait()[1], ZeroDivisionError)
+    workers.give_back(worker)
+    del given, made
+    assert [ref() for ref in gone] == [None, None]
+
+
+def test_callers_at_the_same_time_have_workers_of_their_own(set_threads):
+    set_threads(2)
+    work = meeting(6, lambda first, rest: (threading.current_thread(), [first, *rest]))
+    shares = {}
+
+    def call(name):
+        shares[name] = threads.in_shares(np, 64, 1 << 20, work, fixed=True)
+
+    callers = [threading.Thread(target=call, args=(name,)) for name in "abc"]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    for each in shares.values():
+        assert covered([parts for _, parts in each]) == list(range(64))
+    assert len({thread for each in shares.values() for thread, _ in each}) == 6
+
+
+def test_blas_gets_its_threads_back_after_own_cores(set_threads):
+    set_threads(2)
+    work = meeting(2, lambda first, rest: blas_threads())
+    with threadpoolctl.threadpool_limits(limits=2, user_api="blas"):
+        if not blas_threads():
+            pytest.skip("this BLAS lets nobody set its threads")
+        with threads.own_cores():
+            assert threads.in_shares(np, 64, 1 << 20, work) == [{1}, {1}]
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+        with pytest.raises(ZeroDivisionError), threads.own_cores():
+            raise ZeroDivisionError
+        assert blas_threads() == {2}
+        assert threads.in_shares(np, 64, 1 << 20, work) == [{1}, {1}]

@@ -13,18 +13,20 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import ModuleType
 from typing import TypeVar
 
 import numpy as np
 import threadpoolctl
 
+from tinya2i import workers
+
 SLICE_BYTES = 1 << 20  # what fits a core's own cache, with room for what it is made from
 SLICE_ITEMS = 8  # but not so few that calling NumPy takes longer than the work
-LARGE_BYTES = 2 << 20  # of simple work: below, waking a second thread takes longer than it saves
+LARGE_BYTES = 4 << 20  # of simple work: below, waking a second thread takes longer than it saves
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 R = TypeVar("R")
+_blas_is_held = contextvars.ContextVar("blas_is_held", default=False)
 
 
 def in_shares(
@@ -56,17 +58,24 @@ def in_shares(
         shares = [cut(*ends) for ends in itertools.pairwise(bounds)]
     else:
         shares = [iter(cut(0, n, multiple=count))] * count  # one, used by all
-    with _blas().limit(limits=1):
-        futures: list[Future[R]] = []
+    with _blas_on_one_thread():
+        busy: list[workers.Worker] = []
+        outcomes = []
         try:
             for share in shares[1:]:
+                worker = workers.take()
                 # With a copy of the caller's context, where NumPy keeps its error state.
-                run = contextvars.copy_context().run
-                futures.append(_pool().submit(run, work, share))
+                worker.start(functools.partial(contextvars.copy_context().run, work, share))
+                busy.append(worker)
             first = work(shares[0])  # the calling thread is one of them
         finally:
-            wait(futures)  # even after an error nobody may still be writing
-        return [first, *(future.result() for future in futures)]
+            for worker in busy:  # even after an error nobody may still be writing
+                outcomes.append(worker.wait())
+                workers.give_back(worker)
+        for _, error in outcomes:
+            if error is not None:
+                raise error
+        return [first, *(result for result, _ in outcomes)]
 
 
 @contextlib.contextmanager
@@ -78,7 +87,7 @@ def own_cores() -> Iterator[None]:
     """
     thread_count()  # asked before the limit, which it would see
     _keep_freed_memory()
-    with _blas().limit(limits=1):
+    with _blas_on_one_thread():
         yield
 
 
@@ -121,15 +130,19 @@ def _keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+@contextlib.contextmanager
+def _blas_on_one_thread() -> Iterator[None]:
+    if _blas_is_held.get():  # to ask BLAS again would take longer than waking a thread
+        yield
+        return
+    with _blas().limit(limits=1):
+        _blas_is_held.set(True)
+        try:
+            yield
+        finally:
+            _blas_is_held.set(False)
+
+
 @functools.cache
 def _blas() -> threadpoolctl.ThreadpoolController:
     return threadpoolctl.ThreadpoolController().select(user_api="blas")
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="tinya2i")
-
-
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork: the child makes its own
-    os.register_at_fork(after_in_child=_pool.cache_clear)

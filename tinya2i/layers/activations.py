@@ -4,13 +4,16 @@ from tinya2i import ops
 from tinya2i.backend import Array, array_module
 from tinya2i.layer import Backprop, Layer
 
+# Below, maxima are of two arrays even where one of them is full of the same number: for an array
+# and a number NumPy takes three times as long.
+
 
 class ReLU(Layer):
     """Y = max(X, 0);  dX = dY where X > 0, else 0 (the slope at 0 is taken as 0)"""
 
     def forward(self, X: Array, train: bool = True) -> tuple[Array, Backprop]:
         xp = array_module(X)
-        Y = ops.elementwise(lambda X, out: xp.maximum(X, 0, out=out), X)
+        Y = ops.elementwise(lambda X, out: xp.maximum(X, xp.zeros_like(X), out=out), X)
 
         def backprop(dY: Array, accumulate: bool = True, input_grad: bool = True) -> Array:
             return ops.elementwise(lambda dY, Y, out: xp.multiply(dY, Y > 0, out=out), dY, Y)
@@ -34,7 +37,7 @@ class LeakyReLU(Layer):
 
         def unleak(dY: Array, Y: Array, out: Array | None) -> Array:
             factor = (Y > 0).astype(dY.dtype)  # 1 or 0; where X > 0, so is Y
-            xp.maximum(factor, self.slope, out=factor)
+            xp.maximum(factor, xp.full_like(factor, self.slope), out=factor)
             return xp.multiply(dY, factor, out=out)
 
         Y = ops.elementwise(leak, X)

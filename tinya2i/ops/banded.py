@@ -17,7 +17,7 @@ import numpy as np
 
 from tinya2i.backend import Array
 from tinya2i.ops.windows import Pair, out_sizes
-from tinya2i.threads import SLICE_BYTES, in_shares
+from tinya2i.threads import SLICE_BYTES, in_shares, slices
 
 MOST_CHANNELS = 16
 BEST_TILE, MOST_TILE = 4, 7  # outputs: with more, products with zeros outweigh all the rest
@@ -41,16 +41,15 @@ def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, paddin
     oh, ow = out_sizes(X.shape[1:3], kernel, stride, padding)
     Y = np.empty((oh, ow // tile(ow), tile(ow) * W.shape[1], n), X.dtype)
     B = matrix(W, tile(ow), kernel, stride[1])
-    P = _batch_last(X, padding)
+    R = _strips(X, kernel, stride, padding, ow)
+    bias = 0 if b is None else np.tile(b, tile(ow))[:, None]
 
     def work(parts: Iterable[slice]) -> None:
         for part in parts:
-            cols = _columns(P, kernel, stride, part, ow)
-            np.matmul(B.T, cols.reshape(*cols.shape[:2], len(B), n), out=Y[part])
-            if b is not None:
-                Y[part] += np.tile(b, tile(ow))[:, None]
+            np.matmul(B.T, _windows(R, kernel, stride, part), out=Y[part])
+            Y[part] += bias
 
-    in_shares(np, oh, Y.shape[1] * len(B) * n * Y.itemsize, work)
+    in_shares(np, oh, R[0].nbytes + Y[0].nbytes, work)
     return Y.reshape(oh, ow, W.shape[1], n).transpose(3, 0, 1, 2)
 
 
@@ -67,13 +66,16 @@ def conv_input_grad(
 
     def work(parts: Iterable[slice]) -> None:
         for part in parts:
-            dcols = np.matmul(B, D[..., part])
-            P = np.zeros((h + 2 * ph, w + 2 * pw, c, dcols.shape[-1]), dY.dtype)
-            _add_columns(P, dcols, kernel, stride, ow)
+            m = part.stop - part.start
+            R = np.zeros((D.shape[1], h + 2 * ph, len(B) // kernel[0], m), dY.dtype)
+            for rows in slices(0, len(D), D.shape[1] * len(B) * m * dY.itemsize, fewest=1):
+                _add_windows(R, np.matmul(B, D[rows, ..., part]), kernel, stride, rows)
+            P = np.zeros((h + 2 * ph, w + 2 * pw, c, m), dY.dtype)
+            _add_strips(P, R, tile(ow) * stride[1])
             bias = 0 if b is None else b[:, None]
             np.add(P[ph : ph + h, pw : pw + w], bias, out=dX[..., part])
 
-    item = D.shape[0] * D.shape[1] * len(B) * dY.itemsize
+    item = (h + 2 * ph) * D.shape[1] * len(B) // kernel[0] * dY.itemsize
     least = min(n * item, 8 * SLICE_BYTES)  # long runs before little memory, within reason
     in_shares(np, n, item, work, least=least)
     return dX.transpose(3, 0, 1, 2)
@@ -84,21 +86,21 @@ def conv_weight_grad(
 ) -> None:
     """dW += im2col(X).T @ dY in place, or dW = ... without add: dW (kh*kw*c_in, c_out)."""
     oh, ow = dY.shape[1:3]
-    P, D = _batch_last(X, padding), _tiles(dY)
+    R, D = _strips(X, kernel, stride, padding, ow), _tiles(dY)
+    R = R.reshape(*R.shape[:2], 1, -1)  # all tiles of a row as one
     zero = np.zeros_like(matrix(dW, tile(ow), kernel, stride[1]))
 
     def work(parts: Iterable[slice]) -> Array:
         dB = zero
-        for part in parts:  # one long product: all tiles and examples are its inner axis
-            cols = _columns(P, kernel, stride, part, ow).transpose(2, 3, 4, 0, 1, 5)
-            dY_cols = D[part].transpose(2, 0, 1, 3)
-            dB = dB + cols.reshape(len(dB), -1) @ dY_cols.reshape(dB.shape[1], -1).T
+        for part in parts:  # a product for each row: its inner axis are tiles and examples
+            windows = _windows(R, kernel, stride, part)[:, 0]
+            rows = D[part].swapaxes(1, 2).reshape(len(windows), D.shape[2], -1)
+            dB = dB + np.matmul(windows, rows.swapaxes(1, 2)).sum(axis=0)
         return dB
 
     if not add:
         dW[...] = 0
-    item = D.shape[1] * len(zero) * len(X) * D.itemsize
-    for dB in in_shares(np, oh, item, work, fixed=True):
+    for dB in in_shares(np, oh, R[0].nbytes + D[0].nbytes, work, fixed=True):
         add_matrix_grad(dW, dB, tile(ow), kernel, stride[1])
 
 
@@ -136,14 +138,27 @@ def _batch_last(X: Array, padding: Pair) -> Array:
     return P
 
 
-def _columns(P: Array, kernel: Pair, stride: Pair, rows: slice, ow: int) -> Array:
-    """A view of the windows of tiles in these rows of outputs: (rows, tiles, kh, width, c, n)."""
-    (kh, _), (sh, sw), t = kernel, stride, tile(ow)
+def _strips(X: Array, kernel: Pair, stride: Pair, padding: Pair, ow: int) -> Array:
+    """X (n, h, w, c) as what tiles see of each row of pixels: (h + 2ph, width*c, tiles, n).
+
+    Where tiles overlap, pixels are there twice. The rows under a window are one matrix.
+    """
+    P, t = _batch_last(X, padding), tile(ow)
     row, pixel, channel, item = P.strides
-    shape = (rows.stop - rows.start, ow // t, kh, _width(t, kernel, sw), *P.shape[2:])
-    strides = (row * sh, pixel * sw * t, row, pixel, channel, item)
-    P = P[rows.start * sh :]
-    return np.lib.stride_tricks.as_strided(P, shape, strides, writeable=False)
+    shape = (len(P), _width(t, kernel, stride[1]), P.shape[2], ow // t, len(X))
+    strides = (row, pixel, channel, pixel * stride[1] * t, item)
+    R = np.lib.stride_tricks.as_strided(P, shape, strides, writeable=False)
+    return np.ascontiguousarray(R).reshape(len(P), shape[1] * shape[2], *shape[3:])
+
+
+def _windows(R: Array, kernel: Pair, stride: Pair, part: slice) -> Array:
+    """A view (rows, tiles, kh*width*c, n) of strips: the windows of these rows of outputs."""
+    _, width, tiles, n = R.shape
+    row, pixel, tile, item = R.strides
+    shape = (part.stop - part.start, tiles, kernel[0] * width, n)
+    strides = (row * stride[0], tile, pixel, item)
+    R = R[part.start * stride[0] :]
+    return np.lib.stride_tricks.as_strided(R, shape, strides, writeable=False)
 
 
 def _tiles(dY: Array) -> Array:
@@ -152,12 +167,17 @@ def _tiles(dY: Array) -> Array:
     return _batch_last(dY, (0, 0)).reshape(oh, ow // tile(ow), tile(ow) * c, n)
 
 
-def _add_columns(P: Array, cols: Array, kernel: Pair, stride: Pair, ow: int) -> None:
-    """The adjoint of `_columns`: P += each window where it was copied from, in place."""
-    oh, tiles, _, n = cols.shape
-    windows = cols.reshape(oh, tiles, kernel[0], -1, P.shape[2], n)
-    for j in range(tiles):
-        x = j * tile(ow) * stride[1]
-        for i in range(kernel[0]):
-            rows = slice(i, i + oh * stride[0], stride[0])
-            P[rows, x : x + windows.shape[3]] += windows[:, j, i]
+def _add_windows(R: Array, windows: Array, kernel: Pair, stride: Pair, part: slice) -> None:
+    """The adjoint of `_windows`, in place, for strips R (tiles, h + 2ph, width*c, n)."""
+    rows, tiles, _, n = windows.shape
+    taps = windows.reshape(rows, tiles, kernel[0], -1, n).swapaxes(0, 1)
+    first = part.start * stride[0]
+    for i in range(kernel[0]):
+        R[:, first + i : first + i + rows * stride[0] : stride[0]] += taps[:, :, i]
+
+
+def _add_strips(P: Array, R: Array, step: int) -> None:
+    """The adjoint of `_strips`: P (h + 2ph, w + 2pw, c, n) += R, in place; a tile each step."""
+    R = R.reshape(*R.shape[:2], -1, *P.shape[2:])
+    for x, tile in enumerate(R):
+        P[:, x * step : x * step + R.shape[2]] += tile

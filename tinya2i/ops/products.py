@@ -58,7 +58,8 @@ def column_sum(X: Array) -> Array:
         return kernels.column_sum(X)
     batch_last = X.transpose(*range(1, X.ndim), 0)
     if array_module(X) is np and X.ndim > 2 and batch_last.flags.c_contiguous:
-        return column_sum(batch_last @ np.ones(len(X), X.dtype))
+        sums = batch_last.reshape(-1, len(X)) @ np.ones(len(X), X.dtype)
+        return column_sum(sums.reshape(-1, X.shape[-1]))
     X = X.reshape(-1, X.shape[-1])
     if X.nbytes >= LARGE_BYTES and array_module(X) is np:
         return column_sums(lambda X: (X,), X)[0]

@@ -14,7 +14,7 @@ from tinya2i.ops.windows import Pair, windows
 from tinya2i.threads import in_shares
 
 # What else takes time, in multiplications: a number of im2col, of V, of M and of U.
-PER_COLUMN, PER_PIXEL, PER_OUTPUT, PER_WEIGHT = 25, 80, 50, 100
+PER_COLUMN, PER_PIXEL, PER_OUTPUT, PER_WEIGHT = 25, 80, 50, 60
 
 
 class Tiles(NamedTuple):

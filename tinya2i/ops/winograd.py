@@ -21,7 +21,7 @@ Float32 loses more digits than in a plain convolution, about one: docs/decisions
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -49,8 +49,8 @@ def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, paddin
     tiles = _tiles(W, Y, stride)
     U = _weights(W, tiles, stride)
     for part in _portions(W, Y, tiles):
-        V = _pixels(X[part], tiles, stride, padding)
-        _write_outputs(Y[part], _products(V, U), b, tiles)
+        M = _products(_pixels(X[part], tiles, stride, padding), U, W.shape[1])
+        _write_outputs(Y[part], M, b, tiles)
     return Y
 
 
@@ -61,9 +61,9 @@ def conv_input_grad(
     """dX = col2im(dY @ W.T) + b, of the given shape (n, h, w, c_in)."""
     dX = np.empty(shape, dY.dtype)
     tiles = _tiles(W, dY, stride)
-    U = _weights(W, tiles, stride).swapaxes(1, 2)
+    U = _weights(W, tiles, stride)
     for part in _portions(W, dY, tiles):
-        dV = _products(_output_grads(dY[part], tiles), U)
+        dV = _products(_output_grads(dY[part], tiles), lambda i: U(i).T, len(W) // 4)
         _write_pixel_grads(dX[part], dV, b, tiles, stride, padding)
     return dX
 
@@ -75,8 +75,8 @@ def conv_weight_grad(
     tiles = _tiles(dW, dY, stride)
     dU = None
     for part in _portions(dW, dY, tiles):
-        V = _pixels(X[part], tiles, stride, padding)
-        dU = _products(V.swapaxes(1, 2), _output_grads(dY[part], tiles), dU)
+        V, dM = _pixels(X[part], tiles, stride, padding), _output_grads(dY[part], tiles)
+        dU = _products(V.swapaxes(1, 2), dM.__getitem__, dM.shape[2], dU)
     _write_weight_grads(dW, add, dU, tiles, stride)
 
 
@@ -90,11 +90,14 @@ def _portions(W: Array, Y: Array, tiles: Tiles) -> list[slice]:
     return slices(0, len(Y), numbers * Y.itemsize, least=PORTION_BYTES)
 
 
-def _weights(W: Array, tiles: Tiles, stride: Pair) -> Array:
-    """U = G g G^T: W (2*sh*2*sw*c, c_out) -> (q, sh*sw*c, c_out)."""
-    G = np.kron(tiles.y.G, tiles.x.G).astype(W.dtype)  # both axes at once, since there are few
-    taps = np.ascontiguousarray(_taps(W, stride))
-    return matmul(G, taps.reshape(4, -1)).reshape(len(G), -1, W.shape[1])
+def _weights(W: Array, tiles: Tiles, stride: Pair) -> Callable[[int], Array]:
+    """U = G g G^T of W (2*sh*2*sw*c, c_out), a matrix at a time: U(i) (sh*sw*c, c_out), i < q.
+
+    All of them are larger than W: each is made when it is used, and does not leave the cache.
+    """
+    G = np.kron(tiles.y.G, tiles.x.G).astype(W.dtype)
+    taps = np.ascontiguousarray(_taps(W, stride)).reshape(4, -1)
+    return lambda i: (G[i] @ taps).reshape(-1, W.shape[1])
 
 
 def _write_weight_grads(dW: Array, add: bool, dU: Array | None, tiles: Tiles, stride: Pair) -> None:
@@ -110,19 +113,16 @@ def _taps(W: Array, stride: Pair) -> Array:
     return W.reshape(2, stride[0], 2, stride[1], -1, W.shape[1]).swapaxes(1, 2)
 
 
-def _products(A: Array, B: Array, C: Array | None = None) -> Array:
-    """A (q, m, k) @ B (q, k, n), for each of the q; added to C, if that is there."""
-    add = C is not None
-    C = C if add else np.empty((len(A), A.shape[1], B.shape[2]), A.dtype)
-    half = A.shape[1] // 2
+def _products(A: Array, B: Callable[[int], Array], columns: int, C: Array | None = None) -> Array:
+    """A (q, m, k) @ B(i) (k, columns), for each i < q; added to C, if that is there."""
+    (q, m, _), add = A.shape, C is not None
+    C = C if add else np.empty((q, m, columns), A.dtype)
 
     def work(parts: Iterable[slice]) -> None:
-        for i in itertools.chain.from_iterable(range(part.start, part.stop) for part in parts):
-            q, rows = i // 2, slice(half, None) if i % 2 else slice(half)
-            product(A[q, rows], B[q], C[q, rows], add)
+        for i in itertools.chain.from_iterable(range(q)[part] for part in parts):
+            product(A[i], B(i), C[i], add)
 
-    # Halves of products, because nine products are not the same work for two threads.
-    in_shares(np, 2 * len(A), C[:1].nbytes, work, fewest=1)
+    in_shares(np, q, A[0].nbytes + C[0].nbytes, work, fewest=1)
     return C
 
 
