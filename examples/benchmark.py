@@ -6,6 +6,7 @@ python examples/benchmark.py --json docs/results/cpu.json
 python examples/benchmark.py --backend cupy --tf32       on a GPU; PyTorch eager and compiled
 python examples/benchmark.py --features                  sound, data, one picture: a minute
 python examples/benchmark.py --growth --plot growth.png  over batch and threads: ten minutes
+python examples/benchmark.py --convolutions              our ways to convolve: two minutes
 """
 
 import argparse
@@ -19,11 +20,12 @@ from typing import Any
 from tinya2i import cli
 
 STEPS = ["lenet5", "vae", "vaegan"]
-ROUNDS = {"steps": 8, "features": 5, "growth": 2}
+ROUNDS = {"steps": 8, "features": 5, "growth": 2, "convolutions": 3}
 SETTINGS = {
     "steps": ("batch_size", "rounds", "calls", "backend", "tf32"),
     "features": ("rounds",),
     "growth": ("batch_size", "rounds", "calls"),
+    "convolutions": ("batch_size", "rounds", "calls"),
 }
 
 
@@ -64,13 +66,15 @@ def measured(
     args: argparse.Namespace, xp: ModuleType, rate: float, announce: Callable[[str], None]
 ) -> Any:
     """What --features, --growth or neither of them asks for."""
-    from tinya2i.benchmark import compare, cuda, features, growth
+    from tinya2i.benchmark import compare, convolutions, cuda, features, growth
 
     if args.what == "features":
         return features.measure(args.rounds, args.clips, announce)
     rest = (args.rounds, args.calls)
     if args.what == "growth":
         return growth.measure(args.steps, args.batch_sizes, args.batch_size, *rest, announce)
+    if args.what == "convolutions":
+        return convolutions.measure(args.steps, args.batch_size, *rest, announce)
     one = compare.compare
     if args.backend == "cupy":
         one = functools.partial(cuda.compare, xp=xp, tf32=args.tf32)
@@ -118,7 +122,7 @@ def parse() -> argparse.Namespace:
         "--batch-size", type=natural, default=128, metavar="N", help="examples a step (%(default)s)"
     )
     add("--rounds", type=natural, metavar="N",
-        help="turns of each contender (8; --features 5, --growth 2)")  # fmt: skip
+        help="turns of each contender (8; --features 5, --growth 2, --convolutions 3)")  # fmt: skip
     add(
         "--calls",
         type=natural,
@@ -150,6 +154,7 @@ def modes(flags: argparse.ArgumentParser) -> None:
     for name, text in (
         ("features", "log-mel of many files against librosa, the mix's start, one picture"),
         ("growth", "steps over batch sizes at all threads, over threads at --batch-size"),
+        ("convolutions", "each convolution in our plain way and in the one that is taken"),
     ):
         what.add_argument(f"--{name}", dest="what", action="store_const", const=name, help=text)
     add = flags.add_argument

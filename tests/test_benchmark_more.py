@@ -1,4 +1,4 @@
-"""Beside the steps: features, the data, one picture; growth over batches and threads."""
+"""Beside the steps: features, the data, one picture; growth; ways to convolve."""
 
 import json
 import os
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tinya2i import audio
-from tinya2i.benchmark import features, growth, process
+from tinya2i.benchmark import convolutions, features, growth, process
 from tinya2i.errors import RunError
+from tinya2i.ops import banded
 
 ROOT = Path(__file__).parents[1]
 # librosa's readers import what this Python is about to drop.
@@ -157,6 +158,37 @@ def test_threads_double_up_to_all_of_them():
         [1, 2, 4, 6],
         [1, 2, 4, 8],
     ]
+
+
+# Ways to convolve
+
+
+def test_each_convolution_is_timed_in_its_way_and_the_plain_one(tmp_path):
+    table = tmp_path / "convolutions.json"
+    done = program(
+        "--convolutions", "--steps", "lenet5", "--batch-size", "9", "--rounds", "1", "--calls",
+        "2", "--quiet", "--json", table,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = json.loads(table.read_text())["convolutions"]
+    assert [(row["x"], row["way"]) for row in rows] == [
+        ([28, 28, 1], "banded"),
+        ([14, 14, 6], "banded"),
+        ([5, 5, 16], "single"),
+    ]
+    for row in rows:
+        assert 0 <= row["difference"] < 1e-4
+        for key in ("forward", "input_grad", "weight_grad"):
+            assert min(row[key].values()) > 0
+            plain_too = row["way"] == "single" and key == "forward"
+            assert row[key].keys() == ({"plain"} if plain_too else {"plain", "way"})
+    assert "14x14x6 -> 10x10x16" in done.stdout
+
+
+def test_a_way_that_computes_something_else_is_not_timed(monkeypatch):
+    monkeypatch.setattr(banded, "conv_weight_grad", lambda dW, *rest: dW.fill(1))
+    with pytest.raises(RunError, match=r"weight_grad of .* differ"):
+        convolutions.measure(["lenet5"], 4, 1, 1)
 
 
 # Flags, processes

@@ -296,7 +296,8 @@ def test_many_pictures_are_drawn_by_batches_alike(data, monkeypatch):
     whole = generator(model, data.test.clips)(which, np.random.default_rng(0))
     monkeypatch.setattr("tinya2i.tasks.base.BATCH", 7)
     parts = generator(model, data.test.clips)(which, np.random.default_rng(0))
-    np.testing.assert_allclose(parts, whole, atol=1e-5)
+    # Seven at a time are convolved in another way than forty.
+    np.testing.assert_allclose(parts, whole, atol=1e-4)
 
 
 def test_features_are_what_the_last_layer_decides_by(data, judge):

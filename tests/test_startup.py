@@ -19,7 +19,7 @@ CLOCK = "process_time" if BUSY else "perf_counter"
 HEAVY = ("matplotlib", "soundfile", "cupy", "scipy", "torch", "librosa")
 # Each may import what stands above it, and its own line.
 ORDER = (
-    ("errors",),
+    ("errors", "workers"),
     ("backend", "threads", "streams", "files", "progress", "interrupt", "metrics"),
     ("ops", "kernels"),
     ("layer", "init"),

@@ -53,7 +53,7 @@ def _in_one_piece(monkeypatch):
 
     Then equal means equal in every bit.
     """
-    monkeypatch.setattr(ways, "_way", lambda *shapes: convolution)
+    monkeypatch.setattr(ways, "fastest", lambda *shapes: convolution)
     monkeypatch.setattr(threads, "SLICE_BYTES", 1 << 60)
     for module in (functions, products):
         monkeypatch.setattr(module, "LARGE_BYTES", 1 << 60)

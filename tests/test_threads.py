@@ -20,7 +20,7 @@ import threadpoolctl
 from tinya2i import layers, ops, optim, threads, workers
 from tinya2i.layer import Param
 from tinya2i.layers import pool
-from tinya2i.ops import banded, convolution, functions, products, tiles, ways, winograd
+from tinya2i.ops import banded, convolution, functions, products, single, tiles, ways, winograd
 
 SIZES = (0, 1, 2, 3, 5, 7, 64, 127, 128, 1000)
 BYTES = (0, 1, 100, 1000, 1 << 16, 1 << 20, 5 << 20, 1 << 40)
@@ -356,6 +356,8 @@ CONVOLUTIONS = [  # each way to compute one, both directions
     (banded, layers.ConvTranspose2d(8, 6, 3, 2, 1, 1), (24, 20, 8)),
     (winograd, layers.Conv2d(128, 256, 4, 2, 1), (20, 20, 128)),
     (winograd, layers.ConvTranspose2d(256, 128, 4, 2, 1, 1), (10, 10, 256)),
+    (single, layers.Conv2d(256, 128, 5), (5, 5, 256)),
+    (single, layers.ConvTranspose2d(128, 256, 5), (1, 1, 128)),
 ]
 
 
@@ -372,7 +374,7 @@ def convolve(seed=0):
     for way, layer, shape in CONVOLUTIONS:
         layer.astype(np.float64).zero_grad()
         X = rng.standard_normal((24, *shape))
-        assert ways._way(X, *ends(layer, X), layer.kernel, layer.stride) is way
+        assert ways.fastest(X, *ends(layer, X), layer.kernel, layer.stride) is way
         Y, backprop = layer.forward(X)
         results += [Y, backprop(rng.standard_normal(Y.shape)), layer.W.grad, layer.b.grad]
     return results
@@ -640,13 +642,11 @@ def test_a_worker_keeps_nothing_of_its_job():
 
     given, made = Large(), Large()
     gone = [weakref.ref(given), weakref.ref(made)]
-    worker = workers.take()
-    worker.start(functools.partial(lambda given, made: made, given, made))
-    assert worker.wait() == (made, None)
-    worker.start(functools.partial(operator.truediv, 1, 0))
-    assert isinstance(worker.wait()[1], ZeroDivisionError)
-    workers.give_back(worker)
-    del given, made
+    job = functools.partial(lambda given, made: made, given, made)
+    assert workers.together(int, job) == [0, made]
+    with pytest.raises(ZeroDivisionError):
+        workers.together(int, functools.partial(operator.truediv, 1, 0))
+    del given, made, job
     assert [ref() for ref in gone] == [None, None]
 
 
@@ -666,6 +666,45 @@ def test_callers_at_the_same_time_have_workers_of_their_own(set_threads):
     for each in shares.values():
         assert covered([parts for _, parts in each]) == list(range(64))
     assert len({thread for each in shares.values() for thread, _ in each}) == 6
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_an_interrupt_while_it_waits_comes_when_all_are_done(set_threads, fixed):
+    set_threads(3)
+    done = []
+
+    def work(first, rest):
+        list(rest)
+        if thread_name() == "MainThread":
+            return
+        if thread_name() == "tinya2i_0":
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.1)
+        done.append(first)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            threads.in_shares(np, 96, 1 << 20, meeting(3, work), fixed)
+        assert len(done) == 2
+        idle = len(workers._idle)
+        done.clear()
+    shares = threads.in_shares(np, 96, 1 << 20, take, fixed)
+    assert sorted(covered(shares)) == list(range(96))
+    assert len(workers._idle) == idle  # none was lost
+
+
+def test_blas_has_one_thread_until_the_last_has_left_own_cores(set_threads):
+    set_threads(2)
+    with threadpoolctl.threadpool_limits(limits=2, user_api="blas"):
+        if not blas_threads():
+            pytest.skip("this BLAS lets nobody set its threads")
+        first, second = threads.own_cores(), threads.own_cores()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert blas_threads() == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == {2}
 
 
 def test_blas_gets_its_threads_back_after_own_cores(set_threads):

@@ -426,13 +426,29 @@ def ear_trials() -> str:
     return table(["trial", *_VAE_HEAD], rows)
 
 
-def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.1f} ms"
+def convolutions() -> str:
+    """Each convolution in the plain way and in the one that is taken."""
+    rows = [
+        [row["step"], " → ".join("×".join(map(str, row[end])) for end in ("x", "y")),
+         f"`{row['way']}`", *(_ms(row[key][which], 2) if which in row[key] else "–"
+                              for key in _CONVOLUTION for which in ("plain", "way"))]
+        for _, result in load("convolutions.json") for row in result["convolutions"]
+    ]  # fmt: skip
+    head = [text for name in ("forward", "dX", "dW") for text in (f"{name}, plain", "its way")]
+    return table(["step", "convolution", "way", *head], rows)
+
+
+_CONVOLUTION = ("forward", "input_grad", "weight_grad")
+
+
+def _ms(seconds: float, digits: int = 1) -> str:
+    return f"{1e3 * seconds:.{digits}f} ms"
 
 
 TABLES = {
     "talk": talk, "vae-splits": vae_splits, "settings": settings, "commands": commands,
     "speed": speed, "features": features, "growth": growth,
+    "convolutions": convolutions,
     "vaegan": vaegan, "variants": variants, "learned": learned, "quality": quality,
     "speakers": speakers, "tradeoff": tradeoff, "belong": belong, "search": search,
     "led-back": led_back, "better-ear": better_ear, "ear-trials": ear_trials,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from tinya2i.benchmark import features, growth
+from tinya2i.benchmark import convolutions, features, growth
 from tinya2i.benchmark.compare import pytorch_side
 from tinya2i.environment import environment
 
@@ -44,7 +44,9 @@ def table(results: dict[str, Any]) -> str:
     """All of it for a person: the machine, then what was measured, a line for each contender."""
     machine, versions, settings = (results[key] for key in ("machine", "versions", "settings"))
     pytorch = f"PyTorch {versions['pytorch']}" if versions["pytorch"] else "no PyTorch"
-    threads = "our threads" if "features" in results else "threads on both sides"
+    threads = (
+        "our threads" if {"features", "convolutions"} & set(results) else "threads on both sides"
+    )
     numbers = "TF32" if settings.get("tf32") else "float32"
     size = f"batch {settings['batch_size']}, {numbers}, " if "batch_size" in settings else ""
     blas = "cuBLAS" if versions.get("cupy") else "NumPy"
@@ -61,6 +63,8 @@ def table(results: dict[str, Any]) -> str:
         lines += ["", *_step_lines(name, step)]
     if "features" in results:
         return "\n".join([*lines, "", *features.lines(results["features"])])
+    if "convolutions" in results:
+        return "\n".join([*lines, "", *convolutions.lines(results["convolutions"])])
     lines += growth.lines(results.get("growth", {}))
     if not versions["pytorch"]:
         lines += ["", WITHOUT_PYTORCH]

@@ -7,8 +7,10 @@ moved by one step, zeros elsewhere) gives all of them. This is more arithmetic, 
 
 Pictures are stored with the batch as the last axis, (h, w, c, n), so that everything is done in
 runs of n numbers: results have the usual shape (n, h, w, c), as a view. Functions of every element
-keep that order in memory without knowing it. Threads share rows of outputs, which leaves these runs
-whole; only windows that are added up where they overlap are shared by examples.
+keep that order in memory without knowing it. Each row of pixels is copied once, into strips as wide
+as a tile's windows; the strips of kh rows, one behind the other, then are a window's matrix without
+another copy. Threads share rows of outputs, which leaves the runs whole; only windows that are
+added up where they overlap are shared by examples.
 """
 
 from collections.abc import Iterable

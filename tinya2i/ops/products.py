@@ -57,7 +57,7 @@ def column_sum(X: Array) -> Array:
     if kernels.usable(X):
         return kernels.column_sum(X)
     batch_last = X.transpose(*range(1, X.ndim), 0)
-    if array_module(X) is np and X.ndim > 2 and batch_last.flags.c_contiguous:
+    if array_module(X) is np and X.ndim > 2 and len(X) and batch_last.flags.c_contiguous:
         sums = batch_last.reshape(-1, len(X)) @ np.ones(len(X), X.dtype)
         return column_sum(sums.reshape(-1, X.shape[-1]))
     X = X.reshape(-1, X.shape[-1])

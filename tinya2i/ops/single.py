@@ -1,7 +1,8 @@
-"""Convolution where there is one window: the output is one pixel, and im2col is a copy.
+"""Convolution where there is one window: the way back without adding up, and without reading twice.
 
-No windows overlap, so nothing is added up on the way back; and a row of weights has as much to do
-as any other, so threads can share the weights instead of the batch: none of them reads all.
+No windows overlap, so dX needs no col2im. And a row of weights has as much to do as any other, so
+threads share the weights' rows instead of the batch: none of them reads or writes all. The forward
+is the plain one, which is as fast.
 """
 
 import numpy as np
@@ -26,7 +27,7 @@ def conv_input_grad(
     """dX = col2im(dY @ W.T) + b, of the given shape (n, h, w, c_in)."""
     (n, h, w, c), (kh, kw), (ph, pw) = shape, kernel, padding
     P = np.zeros((n, h + 2 * ph, w + 2 * pw, c), dY.dtype)
-    P[:, :kh, :kw] = matmul(dY.reshape(n, -1), W.T).reshape(n, kh, kw, c)
+    P[:, :kh, :kw] = matmul(dY.reshape(n, W.shape[1]), W.T).reshape(n, kh, kw, c)
     if b is not None:
         P += b
     return P[:, ph : ph + h, pw : pw + w]
@@ -36,4 +37,4 @@ def conv_weight_grad(
     dW: Array, add: bool, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
 ) -> None:
     """dW += im2col(X).T @ dY in place, or dW = ... without add: dW (kh*kw*c_in, c_out)."""
-    add_matmul(dW, add, im2col(X, kernel, stride, padding).T, dY.reshape(len(dY), -1))
+    add_matmul(dW, add, im2col(X, kernel, stride, padding).T, dY.reshape(len(dY), dW.shape[1]))

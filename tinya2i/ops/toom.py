@@ -6,8 +6,8 @@ Along one axis, t outputs of a kernel (g0, g1) on the pixels d0 ... dt are
 
     y = A [(G g) * (B d)]       A (t, t+1), G (t+1, 2), B (t+1, t+1), * number by number
 
-(Toom 1963; Winograd 1980; F(t, 2) in Lavin and Gray 2016, whose A^T and B^T are our A and B). For
-t = 2:
+(Toom 1963; Winograd 1980; F(t, 2) in Lavin and Gray 2016, whose A^T and B^T are our A and B).
+Several such pieces can make one longer tile, with a product more for each. For t = 2:
 
     m0 = (d0 - d1) g0           y0 = m0 + m1
     m1 = d1 (g0 + g1)           y1 = m1 + m2

@@ -17,7 +17,7 @@ from tinya2i.ops.windows import Pair, out_sizes
 def conv(X: Array, W: Array, b: Array | None, kernel: Pair, stride: Pair, padding: Pair) -> Array:
     """Y = im2col(X) @ W + b: X (n, h, w, c_in), W (kh*kw*c_in, c_out) -> Y (n, oh, ow, c_out)."""
     shape = (len(X), *out_sizes(X.shape[1:3], kernel, stride, padding), W.shape[1])
-    return _way(X, X.shape, shape, kernel, stride).conv(X, W, b, kernel, stride, padding)
+    return fastest(X, X.shape, shape, kernel, stride).conv(X, W, b, kernel, stride, padding)
 
 
 def conv_input_grad(
@@ -25,7 +25,7 @@ def conv_input_grad(
     padding: Pair,
 ) -> Array:  # fmt: skip
     """dX = col2im(dY @ W.T) + b, of the given shape (n, h, w, c_in); a transposed convolution."""
-    way = _way(dY, shape, dY.shape, kernel, stride)
+    way = fastest(dY, shape, dY.shape, kernel, stride)
     return way.conv_input_grad(dY, W, b, shape, kernel, stride, padding)
 
 
@@ -33,11 +33,11 @@ def conv_weight_grad(
     dW: Array, add: bool, X: Array, dY: Array, kernel: Pair, stride: Pair, padding: Pair
 ) -> None:
     """dW += im2col(X).T @ dY in place, or dW = ... without add: dW (kh*kw*c_in, c_out)."""
-    way = _way(X, X.shape, dY.shape, kernel, stride)
+    way = fastest(X, X.shape, dY.shape, kernel, stride)
     way.conv_weight_grad(dW, add, X, dY, kernel, stride, padding)
 
 
-def _way(
+def fastest(
     A: Array, x: tuple[int, ...], y: tuple[int, ...], kernel: Pair, stride: Pair
 ) -> ModuleType:
     """The module for a convolution of shape x to shape y, A being one of the two."""
