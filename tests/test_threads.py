@@ -5,14 +5,13 @@ import functools
 import itertools
 import operator
 import os
-import select
 import signal
 import sys
 import threading
 import time
-import warnings
 import weakref
 
+import child
 import numpy as np
 import pytest
 import threadpoolctl
@@ -580,28 +579,6 @@ def test_fewer_columns_than_threads(set_threads, columns):
 # Forks
 
 
-def in_child(function, seconds=20.0):
-    """function()'s bytes, computed in a forked child; None where it does not answer in time."""
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        # Python warns, rightly, that a child must not rely on its parent's threads.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        try:
-            os.write(writer, function())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    try:
-        ready, _, _ = select.select([reader], [], [], seconds)
-        return os.read(reader, 1 << 16) if ready else None
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(reader)
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_child_can_still_compute(set_threads):
     set_threads(2)
@@ -614,7 +591,7 @@ def test_a_forked_child_can_still_compute(set_threads):
         same = all(np.array_equal(A, B) for A, B in zip(expected, results, strict=True))
         return b"same" if same and not set(old) & set(workers._idle) else b"different"
 
-    assert in_child(compute) == b"same"
+    assert child.in_child(compute) == b"same"
     for A, B in zip(convolve(), expected, strict=True):  # and the parent is as before
         np.testing.assert_array_equal(A, B)
     assert set(workers._idle) == set(old)
@@ -629,9 +606,10 @@ def test_the_parents_workers_are_dead_in_a_child(set_threads):
 
     def ask_the_dead():
         old.start(int)
-        return b"answered" if old._done.acquire(timeout=0.5) else b"no answer"
+        time.sleep(0.5)
+        return b"no answer" if old._outcome is None else b"answered"
 
-    assert in_child(ask_the_dead) == b"no answer"
+    assert child.in_child(ask_the_dead) == b"no answer"
 
 
 def test_a_worker_keeps_nothing_of_its_job():
